@@ -1,0 +1,99 @@
+# Every Pixel. `make` alone lists what there is; `make book` and `make test` need Python 3.11-3.13, make, and nothing else.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PAGES  := _build/html/index.html
+
+# A notebook's kernel runs in chapters/, so a relative folder of data would point nowhere from there.
+ifneq ($(SEGNB_DATA),)
+ifeq ($(filter /% generated,$(SEGNB_DATA)),)
+override SEGNB_DATA := $(CURDIR)/$(SEGNB_DATA)
+endif
+export SEGNB_DATA
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help venv book test lab execute exercises studies weights real bench address lint format clean
+
+help:
+	@echo 'Every Pixel: semantic segmentation networks, built step by step'
+	@echo
+	@echo '  make book                 build the site from the stored outputs, say where it is'
+	@echo '  make test                 run everything: tests, every notebook, the site with warnings as errors'
+	@echo '  make lab                  open the chapters in JupyterLab'
+	@echo
+	@echo '  make execute [NB=file]    run the notebooks (or one) from a clean kernel and store their outputs'
+	@echo '  make exercises            write the exercise sheets from the solution notebooks'
+	@echo '  make studies [NAME=name]  run the studies (or one) and write book/results/NAME.json'
+	@echo '  make real [NAME=name]     the same on the real data sets; SEGNB_DATA=folder says where they are'
+	@echo '  make weights              train the small networks that come with segnb'
+	@echo '  make bench                time segnb against its peers'
+	@echo '  make address REPO=you/every-pixel   set the public address everywhere'
+	@echo '  make lint | format        look for slips in code and notebooks | lay them out'
+	@echo '  make clean                remove what make built, the virtual environment too'
+
+# One environment for everything. It is made again, in place, when a list of requirements changes.
+venv: $(STAMP)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "This course needs Python 3.11, 3.12 or 3.13; \"$(PYTHON)\" is: $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name another one: make book PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+
+$(STAMP): requirements.txt book/requirements.txt tests/requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check 'setuptools>=77' \
+	  -r requirements.txt -r book/requirements.txt -r tests/requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $(STAMP)
+
+# jupyter-book may end without an error and without a page; only the page itself is proof.
+book: $(STAMP)
+	@rm -f $(PAGES)
+	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
+	@test -s $(PAGES) || { echo 'The build ended without writing $(PAGES).'; exit 1; }
+	@echo
+	@echo 'The book is at file://$(CURDIR)/$(PAGES)'
+
+test: $(STAMP)
+	SEGNB_DATA=generated $(BIN)/python tests/run.py
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab chapters
+
+execute: $(STAMP)
+	SEGNB_DATA=generated $(BIN)/python -m book.tools.execute $(NB)
+
+exercises: $(STAMP)
+	$(BIN)/python -m book.tools.exercises
+
+studies: $(STAMP)
+	SEGNB_DATA=generated $(BIN)/python -m book.tools.studies $(NAME)
+
+real: $(STAMP)
+	$(BIN)/python -m book.tools.studies --real $(NAME)
+
+weights: $(STAMP)
+	SEGNB_DATA=generated $(BIN)/python -m book.tools.weights
+
+bench: $(STAMP)
+	@status=0; for file in tests/bench/bench_*.py; do \
+	  echo "== $$file"; $(BIN)/python $$file || status=1; done; exit $$status
+
+address: $(STAMP)
+	$(BIN)/python -m book.tools.address $(REPO)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf _build build segnb.egg-info .pytest_cache .hypothesis .ruff_cache $(VENV)

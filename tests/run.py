@@ -1,0 +1,81 @@
+"""Everything `make test` runs, step after step, with one table at the end.
+
+A failing step does not stop the others; the exit code is 1 if any failed. Notebooks run one at a time and alone, so
+that the seconds printed for each are those a learner with two cores would see.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+NBVAL = [
+    PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--nbval-current-env",
+    "--nbval-sanitize-with=tests/nbval.cfg", "--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=120",
+]  # fmt: skip
+BUILD = [
+    str(Path(PYTHON).with_name("jupyter-book")),
+    "build",
+    ".",
+    "--all",
+    "-W",
+    "-n",
+    "--keep-going",
+    "--quiet",
+]
+
+
+def notebooks(folder: str) -> list[str]:
+    """The notebooks of one folder of chapters/, in order, as paths from the root."""
+    return [str(path.relative_to(ROOT)) for path in sorted((ROOT / "chapters" / folder).glob("*.ipynb"))]
+
+
+def steps() -> list[tuple[str, list[str] | None, dict[str, str]]]:
+    """(name, command or None if there is nothing to run, extra environment) of every step."""
+    chapters = notebooks(".") + notebooks("deeper")
+    solutions, sheets = notebooks("solutions"), notebooks("exercises")
+    return [
+        ("installed packages fit together", [PYTHON, "-m", "pip", "check"], {}),
+        ("ruff: slips", [PYTHON, "-m", "ruff", "check", "."], {}),
+        ("ruff: layout", [PYTHON, "-m", "ruff", "format", "--check", "."], {}),
+        ("the site, warnings as errors", BUILD, {}),
+        (
+            "unit tests and tests of the book",
+            [PYTHON, "-m", "pytest", "-q", "tests", "-n", "2", "--dist", "loadfile", "--durations=10"],
+            {"OMP_NUM_THREADS": "1"},
+        ),
+        ("chapters: every output as stored", [*NBVAL, "--nbval", *chapters] if chapters else None, {}),
+        (
+            "solutions: every output as stored",
+            [*NBVAL, "--nbval", *solutions] if solutions else None,
+            {"SEGNB_STRICT": "1"},
+        ),
+        ("exercise sheets: run as handed out", [*NBVAL, "--nbval-lax", *sheets] if sheets else None, {}),
+    ]
+
+
+def main() -> int:
+    os.environ.setdefault("SEGNB_DATA", "generated")
+    os.environ["PYTHONPATH"] = ""  # the installed segnb is what is tested
+    rows, failed = [], False
+    for name, command, extra in steps():
+        print(f"\n=== {name}", flush=True)
+        start = time.perf_counter()
+        if command is None:
+            rows.append(("none yet", 0.0, name))
+            continue
+        code = subprocess.run(command, cwd=ROOT, env={**os.environ, **extra}).returncode
+        failed |= code != 0
+        rows.append(("passed" if code == 0 else f"FAILED ({code})", time.perf_counter() - start, name))
+    print("\n=== Summary")
+    for result, seconds, name in rows:
+        print(f"{result:<12} {seconds:7.0f} s  {name}")
+    print(f"{'FAILED' if failed else 'passed':<12} {sum(row[1] for row in rows):7.0f} s  in all")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
