@@ -1,0 +1,170 @@
+"""FCN, as in Long, Shelhamer and Darrell (2015), "Fully Convolutional Networks for Semantic Segmentation"."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from segnb.models.base import SegmentationNet
+from segnb.models.vgg import he_init, vgg16_stages, vgg16_weights
+
+
+def bilinear_kernel(factor: int) -> Tensor:
+    """The 2s×2s kernel that enlarges s = `factor` times; for 2 it is outer([.25, .75, .75, .25]) (section 3.3)."""
+    distance = (torch.arange(2 * factor) + 0.5 - factor).abs()
+    tent = 1 - distance / factor
+    return tent[:, None] * tent
+
+
+class BilinearUpsampling(nn.ConvTranspose2d):
+    """Enlarge N×K×h×w maps to N×K×s(h+1)×s(w+1), s = `factor`; each class by its own kernel, so that classes never mix.
+
+    learn: False keeps the bilinear kernel as a constant that is no parameter; True starts there and trains it.
+    Away from the border this is `interpolate(align_corners=False)`, moved down and right by s/2 px.
+    """
+
+    def __init__(self, channels: int, factor: int, learn: bool = False):
+        super().__init__(channels, channels, 2 * factor, stride=factor, groups=channels, bias=False)
+        kernel = bilinear_kernel(factor).repeat(channels, 1, 1, 1)
+        del self.weight
+        if learn:
+            self.weight = nn.Parameter(kernel)
+        else:
+            self.register_buffer("weight", kernel, persistent=False)  # never changes, so it need not be saved
+
+
+def crop(x: Tensor, offset: int, like: Tensor) -> Tensor:
+    """The window of `x` that begins `offset` px from the top and from the left and is as large as `like`."""
+    return x[:, :, offset : offset + like.shape[2], offset : offset + like.shape[3]]
+
+
+class FCN(SegmentationNet):
+    """FCN-32s, -16s or -8s on VGG16; the defaults are the paper's FCN-8s, sizes and crops those of the released networks.
+
+    Images N×C×H×W in 0..1, of any size from 1 px → logits N×K×H×W.
+
+    stride: 32 (scores of the last layer only), 16 (adds scores of pool4) or 8 (adds those of pool3 too).
+    width: channels of the first stage (64). hidden: channels of fc6 and fc7 (4096).
+    learn_upsampling: train the upsampling kernels, one per class; False (the released networks) fixes them at bilinear.
+    at_once: scale pool4 by 0.01 and pool3 by 0.0001 before scoring, for training all strides in one go.
+    norm: None (the paper), or "batch" for batch normalisation after every 3×3 convolution.
+
+    Why 100, and why 19: fc6 is 7×7 and unpadded on a map 32 times smaller than the image, so a small image would leave
+    it nothing to stand on. Padding the first convolution by p = 100 (any p from 97 up serves every size) moves all
+    that follows: pixel 0 of the ×32 upsampling lies p − 81 = 19 px before the image's first, and the crop puts that
+    right. Likewise pool4 begins 5 of its own pixels before the scores it is added to, pool3 9; the last crop is then 27
+    (×16) or 31 (×8).
+
+    Scores start at zero, and the cross entropy therefore at ln K. `load_state_dict(net32.state_dict(), strict=False)`
+    makes a 16s of a 32s: the new score is zero, so it starts from the same score map (its ×2 and then ×16 upsampling
+    rounds off the kinks of a single ×32).
+
+    `load_encoder` takes vgg16 (norm="batch": vgg16_bn), and its two dense layers for fc6 and fc7 where `hidden` agrees.
+    Features then equal torchvision's on the normalised image padded by 99 zeros, at sides n ≡ 26 (mod 32): padding a
+    3×3 convolution by 100 is padding the image by 99 and the convolution by 1; and n + 198 is a multiple of 32, so that
+    rounding up in pooling (Caffe, here) and rounding down (torchvision) are the same.
+
+    Raises ValueError for any other argument. Departs from the paper: He initialisation below the scores, which training
+    without VGG's weights needs, and RGB in 0..1 where the released weights take BGR minus a mean.
+    """
+
+    step = 32
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 21,
+        *,
+        stride: int = 8,
+        width: int = 64,
+        hidden: int = 4096,
+        learn_upsampling: bool = False,
+        at_once: bool = False,
+        norm: str | None = None,
+    ):
+        super().__init__(in_channels, num_classes)
+        if stride not in (8, 16, 32):
+            raise ValueError(f"stride is 8, 16 or 32, not {stride}")
+        if hidden < 1:
+            raise ValueError(f"hidden must be at least 1, not {hidden}")
+        self.config = {
+            "in_channels": in_channels,
+            "num_classes": num_classes,
+            "stride": stride,
+            "width": width,
+            "hidden": hidden,
+            "learn_upsampling": learn_upsampling,
+            "at_once": at_once,
+            "norm": norm,
+        }
+        self.stride, self.at_once = stride, at_once
+        self.encoder_name = "vgg16" if norm is None else "vgg16_bn"
+
+        stages = vgg16_stages(in_channels, width, norm, first_padding=100)
+        self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = stages
+        pools = (nn.MaxPool2d(2, ceil_mode=True) for _ in stages)
+        self.pool1, self.pool2, self.pool3, self.pool4, self.pool5 = pools
+        self.fc6 = nn.Sequential(nn.Conv2d(8 * width, hidden, 7), nn.ReLU(inplace=True), nn.Dropout(0.5))
+        self.fc7 = nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True), nn.Dropout(0.5))
+        self.fc6.apply(he_init)
+        self.fc7.apply(he_init)
+        self.score = score_layer(hidden, num_classes)
+        self.stages = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7", "score")
+
+        def upsampling(factor: int) -> BilinearUpsampling:
+            return BilinearUpsampling(num_classes, factor, learn_upsampling)
+
+        if stride == 32:
+            self.upscore32 = upsampling(32)
+        if stride <= 16:
+            self.upscore2, self.score_pool4 = upsampling(2), score_layer(8 * width, num_classes)
+            self.stages += ("score_pool4",)
+        if stride == 16:
+            self.upscore16 = upsampling(16)
+        if stride == 8:
+            self.upscore_pool4, self.score_pool3 = upsampling(2), score_layer(4 * width, num_classes)
+            self.stages += ("score_pool3",)
+            self.upscore8 = upsampling(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        image = self.normalise(x)
+        pool2 = self.pool2(self.conv2(self.pool1(self.conv1(image))))
+        pool3 = self.pool3(self.conv3(pool2))
+        pool4 = self.pool4(self.conv4(pool3))
+        pool5 = self.pool5(self.conv5(pool4))
+        score = self.score(self.fc7(self.fc6(pool5)))
+        if self.stride == 32:
+            return crop(self.upscore32(score), 19, image)
+
+        if self.at_once:
+            pool4, pool3 = 0.01 * pool4, 0.0001 * pool3
+        score = self.upscore2(score)
+        score = score + crop(self.score_pool4(pool4), 5, score)
+        if self.stride == 16:
+            return crop(self.upscore16(score), 27, image)
+
+        score = self.upscore_pool4(score)
+        score = score + crop(self.score_pool3(pool3), 9, score)
+        return crop(self.upscore8(score), 31, image)
+
+    def encoder_weights(self, state_dict: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
+        stages = (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5)
+        layers, weights = vgg16_weights(stages, state_dict)
+        for fc, name in ((self.fc6[0], "classifier.0"), (self.fc7[0], "classifier.3")):
+            dense = state_dict.get(f"{name}.weight")
+            if dense is not None and dense.numel() == fc.weight.numel():
+                # A dense layer reads a 512×7×7 map in this very order, so its weights are a 7×7 convolution's.
+                weights |= {
+                    f"{len(layers)}.weight": dense.reshape(fc.weight.shape),
+                    f"{len(layers)}.bias": state_dict[f"{name}.bias"],
+                }
+                layers.append(fc)
+        return layers, weights
+
+
+def score_layer(in_channels: int, num_classes: int) -> nn.Conv2d:
+    """A 1×1 convolution to class scores that starts at zero, so that adding it changes nothing at first (section 4.2)."""
+    layer = nn.Conv2d(in_channels, num_classes, 1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

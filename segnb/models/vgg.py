@@ -1,0 +1,69 @@
+"""The 13 convolutions of VGG16, the trunk of FCN and SegNet.
+
+Simonyan and Zisserman (2015), "Very Deep Convolutional Networks for Large-Scale Image Recognition", table 1, column D.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Tensor, nn
+
+# One row a stage: how many 3×3 convolutions, and how many channels in units of the first stage's 64.
+STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
+
+
+class ConvStage(nn.Sequential):
+    """3×3 convolutions at one resolution, each followed by a ReLU: N×channels[0]×H×W → N×channels[-1]×H×W.
+
+    channels: those of the input, then those of every convolution's output.
+    norm: None (VGG16), or "batch" for batch normalisation before every ReLU (torchvision's vgg16_bn, SegNet).
+    first_padding: zeros around the input of the first convolution; 1 keeps the size, p makes it 2·(p − 1) larger.
+    """
+
+    def __init__(self, channels: Sequence[int], norm: str | None = None, first_padding: int = 1):
+        if norm not in (None, "batch"):
+            raise ValueError(f'norm is None or "batch", not {norm!r}')
+        layers = []
+        for i in range(len(channels) - 1):
+            # The bias stays with batch norm too, as in vgg16_bn and in SegNet's released network.
+            layers.append(nn.Conv2d(channels[i], channels[i + 1], 3, padding=1 if i else first_padding))
+            if norm == "batch":
+                layers.append(nn.BatchNorm2d(channels[i + 1]))
+            layers.append(nn.ReLU(inplace=True))
+        super().__init__(*layers)
+        self.apply(he_init)
+
+
+def vgg16_stages(
+    in_channels: int, width: int = 64, norm: str | None = None, first_padding: int = 1
+) -> list[ConvStage]:
+    """VGG16's five stages, without the max pooling that follows each: width, 2, 4, 8 and 8 times width channels."""
+    if width < 1:
+        raise ValueError(f"width must be at least 1, not {width}")
+    stages = []
+    for convolutions, multiple in STAGES:
+        channels = [in_channels] + [multiple * width] * convolutions
+        stages.append(ConvStage(channels, norm, 1 if stages else first_padding))
+        in_channels = channels[-1]
+    return stages
+
+
+def vgg16_weights(
+    stages: Iterable[ConvStage], state_dict: Mapping[str, Tensor]
+) -> tuple[nn.ModuleList, dict[str, Tensor]]:
+    """The layers of `stages` in a row, and the weights of torchvision's vgg16 or vgg16_bn under the names of that row.
+
+    torchvision numbers poolings and ReLUs too ("features.5.weight" is the third convolution); the order is the same.
+    """
+    layers = nn.ModuleList(layer for stage in stages for layer in stage if not isinstance(layer, nn.ReLU))
+    theirs = [match for name in state_dict if (match := re.fullmatch(r"features\.(\d+)\.(\w+)", name))]
+    numbers = sorted({int(match[1]) for match in theirs})
+    weights = {f"{numbers.index(int(match[1]))}.{match[2]}": state_dict[match[0]] for match in theirs}
+    return layers, weights
+
+
+def he_init(module: nn.Module) -> None:
+    """Gaussian weights of variance 2/fan-in and zero biases (He et al. 2015): without them VGG16 does not learn from scratch."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)
