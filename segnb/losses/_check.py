@@ -1,0 +1,52 @@
+"""What losses and metrics ask of their input before they start."""
+
+import os
+
+import torch
+
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def check_input(logits, target, ignore_index):
+    """Return N×K×H×W logits in float32 or wider and the N×H×W target as int64.
+
+    Raises ``TypeError`` for wrong dtypes and ``ValueError`` for shapes that do not fit or labels that are
+    neither a class 0..K−1 nor `ignore_index`. Label values are checked always on the CPU; elsewhere only under
+    ``SEGNB_STRICT=1``, because reading the answer back would make a GPU wait.
+    """
+    if not logits.is_floating_point():
+        raise TypeError(f"logits must be floating point, got {logits.dtype}: pass the network's raw output")
+    if logits.ndim != 4:
+        raise ValueError(f"logits must be N×K×H×W, got the shape {tuple(logits.shape)}")
+    check_integers(target, "target")
+    check_fit(logits, target)
+    if target.device.type == "cpu" or os.environ.get("SEGNB_STRICT") == "1":
+        check_labels(target, logits.shape[1], ignore_index)
+    return logits if logits.dtype == torch.float64 else logits.float(), target.long()
+
+
+def check_integers(labels, name):
+    if labels.dtype not in INTEGERS:
+        raise TypeError(f"{name} must hold integer class indices, got {labels.dtype}: use {name}.long()")
+
+
+def check_fit(logits, target):
+    """Raise ``ValueError`` unless an N×H×W target belongs to N×K×H×W logits."""
+    wanted = (logits.shape[0], *logits.shape[2:])
+    if target.shape != wanted:
+        raise ValueError(
+            f"target must be N×H×W = {wanted} for logits {tuple(logits.shape)}, got {tuple(target.shape)}: class "
+            "indices without a class dimension, and cropped to the logits if those are smaller, never resized"
+        )
+
+
+def check_labels(labels, num_classes, ignore_index, name="target"):
+    """Raise ``ValueError`` unless every label is a class 0..num_classes−1 or `ignore_index`."""
+    if labels.numel() == 0:
+        return
+    low, high = labels.where(labels != ignore_index, 0).aminmax()
+    if low < 0 or high >= num_classes:
+        raise ValueError(
+            f"{name} must hold classes 0..{num_classes - 1} or ignore_index={ignore_index}, "
+            f"found {(low if low < 0 else high).item()}"
+        )

@@ -1,0 +1,140 @@
+"""Dice and its relatives: losses of the overlap of two areas, so that a small class counts like a large one."""
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from ._check import check_input
+
+
+def dice(
+    logits,
+    target,
+    *,
+    ignore_index=255,
+    per_image=False,
+    present_only=True,
+    smooth=0.0,
+    squared=False,
+):
+    """1 − the mean over the classes of the soft Dice score D_k = (2 Σ p·g + smooth) / (Σ p + Σ g + smooth).
+
+    p is the softmax of the logits, g is 1 where the target is class k and 0 elsewhere, and the sums run over the
+    labelled pixels. The loss lies in 0..1, and 0 is perfect. If no pixel is labelled it is 0 and so is its gradient.
+
+    Args:
+        logits: N×K×H×W, any floating dtype; sums are taken in float32, or in float64 if the logits are.
+        target: N×H×W integers, a class 0..K−1 or `ignore_index`.
+        per_image: sum over each picture and average the pictures' losses (those with a labelled pixel), rather than
+            sum over the whole batch.
+        present_only: average over the classes in the target; otherwise over all K, and then a class that is nowhere
+            scores 0 for the faintest p > 0 (1 if p is exactly 0), unless `smooth` forgives some.
+        smooth: pixels added to both areas; with 1, a class of few pixels scores well whatever is predicted.
+        squared: Σ p² + Σ g² in the denominator (V-Net).
+
+    Raises:
+        ValueError: shapes that do not fit, labels outside 0..K−1. TypeError: wrong dtypes.
+
+    Source: V-Net (Milletari et al., 2016), section 3, for two classes and with squares.
+    """
+    overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image, squared)
+    score = _ratio(2 * overlap + smooth, predicted + true + smooth)
+    return _mean_loss(score, true, present_only)
+
+
+def tversky(
+    logits,
+    target,
+    *,
+    alpha=0.5,
+    beta=0.5,
+    ignore_index=255,
+    per_image=False,
+    present_only=True,
+    smooth=0.0,
+):
+    """1 − the mean over the classes of TP / (TP + α·FP + β·FN), each with `smooth` added to both sides.
+
+    α is the price of inventing a pixel, β of missing one: ½ and ½ is `dice`, 1 and 1 the soft IoU, and β > α finds
+    more of a rare class. Soft counts: TP = Σ p·g, FP = Σ p·(1 − g), FN = Σ (1 − p)·g. The rest as in `dice`.
+
+    Source: Salehi et al. (2017), eq. 3 and 4.
+    """
+    overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image)
+    errors = alpha * (predicted - overlap) + beta * (true - overlap)
+    return _mean_loss(_ratio(overlap + smooth, overlap + errors + smooth), true, present_only)
+
+
+def generalised_dice(logits, target, *, ignore_index=255, per_image=False):
+    """1 − 2 Σ_k w_k Σ p·g / Σ_k w_k (Σ p + Σ g) with w_k = 1/(Σ g)²: one Dice score for all classes together.
+
+    The classes are summed before the division, else the weights would cancel. A class that is not in the target has
+    weight 0, not 1/0. The rest as in `dice`.
+
+    Source: Sudre et al. (2017), section 2, "Generalized Dice loss".
+    """
+    overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image)
+    w = (1 / true**2).where(true > 0, 0)
+    score = _ratio(2 * (w * overlap).sum(1, keepdim=True), (w * (predicted + true)).sum(1, keepdim=True))
+    return _mean_loss(score, true.sum(1, keepdim=True), present_only=True)
+
+
+def soft_areas(logits, target, ignore_index=255, per_image=False, squared=False):
+    """Σ p·g, Σ p (Σ p² if `squared`) and Σ g of each class over the labelled pixels.
+
+    Three tensors R×K with one row for each picture, or a single row for the whole batch.
+    """
+    logits, target = check_input(logits, target, ignore_index)
+    areas = _SoftAreas.apply(logits.flatten(2), target.flatten(1), ignore_index, squared)
+    return areas if per_image else tuple(area.sum(0, keepdim=True) for area in areas)
+
+
+class _SoftAreas(torch.autograd.Function):
+    """The three sums for each picture (N×K), without ever making a one-hot g.
+
+    Σ p·g only asks each pixel for the p of its own class: ``gather`` fetches it, ``scatter_add_`` adds it to the
+    pixel's picture and class. The gradient is written out since autograd would keep several maps of the logits' size
+    where p will do: if the loss changes by v_k with p_k, the softmax turns that into p_k·(v_k − Σ_j p_j·v_j).
+    """
+
+    @staticmethod
+    def forward(ctx, logits, target, ignore_index, squared):
+        labelled = target != ignore_index
+        own = target.where(labelled, 0)
+        p = logits.log_softmax(1).exp_()  # on a CPU this takes two thirds of softmax's time
+        if p.device.type != "cpu" or not labelled.all():  # to ask would make a GPU wait
+            p *= labelled[:, None]  # an ignored pixel belongs to no class at all
+        p_own = p.gather(1, own[:, None])[:, 0]
+
+        wide = torch.float32 if p.device.type == "mps" else torch.float64  # mps has no float64
+        overlap, true = torch.zeros(2, *logits.shape[:2], dtype=wide, device=p.device)
+        overlap = overlap.scatter_add_(1, own, p_own.to(wide)).to(p.dtype)
+        true = true.scatter_add_(1, own, labelled.to(wide)).to(p.dtype)
+        predicted = (p.square() if squared else p).sum(2)
+
+        ctx.save_for_backward(p, own, p_own)
+        ctx.squared = squared
+        ctx.mark_non_differentiable(true)
+        return overlap, predicted, true
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, by_overlap, by_predicted, _):
+        p, own, p_own = ctx.saved_tensors
+        by_predicted = by_predicted[:, :, None]
+        grad = p.square().mul_(2 * by_predicted) if ctx.squared else p * by_predicted  # p·v, first from Σ p,
+        grad.scatter_add_(1, own[:, None], (p_own * by_overlap.gather(1, own))[:, None])  # then from Σ p·g
+        grad.addcmul_(p, grad.sum(1, keepdim=True), value=-1)
+        return grad, None, None, None
+
+
+def _ratio(part, whole):
+    """part / whole, and 1 for 0/0: where there is nothing to find and nothing is found, all is well."""
+    return torch.where(whole > 0, part / whole.where(whole > 0, 1), 1)
+
+
+def _mean_loss(score, true, present_only):
+    """Mean of 1 − score (R×K) over the classes that count, then over the rows with a labelled pixel."""
+    labelled = true.sum(1, keepdim=True) > 0
+    counted = true > 0 if present_only else labelled.expand_as(true)
+    loss = ((1 - score) * counted).sum(1) / counted.sum(1).clamp_min(1)
+    return loss.sum() / labelled.sum().clamp_min(1)
