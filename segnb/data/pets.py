@@ -1,0 +1,82 @@
+"""pets: photographs of cats and dogs with the animal's outline, the Oxford-IIIT Pet data set, through torchvision.
+
+Each picture has a trimap: 1 is the animal, 2 the background and 3 an uncertain border, which is void here. The authors'
+list of 3,680 pictures to train on is divided, every eighth picture being val; their 3,669 for testing are test.
+Parkhi et al. 2012, "Cats and dogs".
+"""
+
+import shutil
+
+import numpy as np
+
+from .loading import IGNORE, DataError, read_image, read_mask
+
+CLASSES = ("background", "pet")
+PALETTE = ((67, 64, 88), (223, 181, 118))
+CHANNELS = 3
+TWIN = None
+LISTS = {"train": "trainval.txt", "val": "trainval.txt", "test": "test.txt"}
+EVERY = 8  # picture of trainval.txt belongs to val
+LABELS = {1: 1, 2: 0, 3: IGNORE}
+
+
+def files(folder, split):
+    """[(image path, trimap path)] of a split. DataError if the list or a file in it is missing."""
+    place = next(
+        (p / "oxford-iiit-pet" for p in (folder, folder.parent) if (p / "oxford-iiit-pet").is_dir()), None
+    )
+    if place is None:
+        raise DataError(
+            f"pets is not at {folder}. Fetch it (800 MB) with segnb.data.load('pets', download=True), or set SEGNB_DATA "
+            "to the folder that holds pets/oxford-iiit-pet/."
+        )
+    listing = place / "annotations" / LISTS[split]
+    if not listing.is_file():
+        raise DataError(f"{listing} is missing, and so is the split {split!r}. Download pets again.")
+    names = sorted(line.split()[0] for line in listing.read_text().splitlines() if line.strip())
+    if split != "test":
+        names = [name for k, name in enumerate(names) if (k % EVERY == EVERY - 1) == (split == "val")]
+    pairs = [(place / f"images/{name}.jpg", place / f"annotations/trimaps/{name}.png") for name in names]
+    for path in (path for pair in pairs for path in pair):
+        if not path.is_file():
+            raise DataError(f"{path} is missing, but {listing.name} lists it. Download pets again.")
+    if not pairs:
+        raise DataError(f"{listing} lists no pictures for the split {split!r}. Download pets again.")
+    return pairs
+
+
+def read(image_path, trimap_path):
+    """(image uint8 H×W×3, mask uint8 H×W with 0 = background, 1 = pet, 255 = border). DataError for other values."""
+    trimap = read_mask(trimap_path)
+    unknown = np.setdiff1d(trimap, list(LABELS))
+    if len(unknown):
+        raise DataError(
+            f"{trimap_path} has the unknown value {unknown[0]}; a trimap has 1 (pet), 2 (background) and 3 (border). "
+            "Download pets again."
+        )
+    mask = np.zeros_like(trimap)
+    for value, label in LABELS.items():
+        mask[trimap == value] = label
+    return read_image(image_path), mask
+
+
+def download(folder):
+    """Fetches all pictures and trimaps (800 MB, checked by MD5) through torchvision; `folder` appears when all is there."""
+    from torchvision.datasets import OxfordIIITPet
+
+    partial = folder.with_name(f"{folder.name}.unpacking")  # keeps a whole archive for the next attempt
+    try:
+        OxfordIIITPet(partial, download=True)
+    except (OSError, RuntimeError) as problem:  # torchvision raises RuntimeError for a wrong checksum
+        raise DataError(
+            f"pets could not be downloaded to {folder} ({problem}). Check the network, try again."
+        ) from None
+    try:
+        for split in LISTS:
+            files(partial, split)
+        for archive in partial.glob("*/*.tar.gz"):
+            archive.unlink()
+        partial.rename(folder)
+    except DataError:
+        shutil.rmtree(partial)
+        raise
