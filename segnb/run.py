@@ -1,0 +1,171 @@
+"""On what do we compute, in which number format, from which seed? `setup` decides once, `fit` and the rest follow."""
+
+import os
+import platform
+import random
+import re
+import warnings
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+import torch
+
+DEVICES = ("cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `setup` decided.
+
+    device: where networks are trained. dtype: the format of the fast operations in training (`autocast` knows which
+    those are); weights, losses and everything outside training stay float32. seed: what the generators started from.
+    trouble: a sentence on why a GPU is not used although there is one, or None.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    seed: int = 0
+    trouble: str | None = None
+
+    def scale(self, *, cpu, gpu):
+        """`cpu` or `gpu`, according to the device: `steps = run.scale(cpu=150, gpu=1500)`."""
+        return cpu if self.device.type == "cpu" else gpu
+
+    def autocast(self):
+        """The context in which a forward pass of training runs."""
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+
+
+_current: Run | None = None
+
+
+def setup(seed=0):
+    """Choose device and number format, seed torch, numpy and random, print both and the versions. → `Run`
+
+    A GPU is used if it computes one small convolution rightly, else one sentence says why not. float16 (with a gradient
+    scaler) on GPUs before compute capability 8.0, bfloat16 from 8.0 on and on CPUs with instructions for it, else float32.
+    The environment variable SEGNB_DEVICE=cpu|cuda|mps overrides the choice of device (ValueError for any other word);
+    mps is used only when asked for. Under torchrun each process takes its own GPU, and only the first one prints.
+    Warns where a version is older than the course needs.
+    """
+    global _current
+    _current = _choose(seed)
+    seed_everything(seed)
+    if os.environ.get("RANK", "0") == "0":
+        print(describe(_current))
+        if _current.trouble:
+            print(_current.trouble)
+    for sentence in too_old():
+        warnings.warn(sentence, stacklevel=2)
+    return _current
+
+
+def current():
+    """The `Run` of the last `setup`, or one made without a word and without touching any seed."""
+    global _current
+    if _current is None:
+        _current = _choose()
+        if _current.trouble:
+            warnings.warn(_current.trouble, stacklevel=3)
+    return _current
+
+
+def describe(run):
+    """Versions and device in two lines."""
+    names = ("segnb", "torch", "torchvision", "numpy")
+    versions = [f"{name} {_version(name) or 'not installed'}" for name in names]
+    where = f"{torch.get_num_threads()} threads"
+    if run.device.type == "cuda":
+        where = torch.cuda.get_device_name(run.device)
+    return (
+        f"Python {platform.python_version()} · {' · '.join(versions)}\n"
+        f"device: {run.device} ({where}), {str(run.dtype).removeprefix('torch.')}"
+    )
+
+
+def too_old():
+    """A sentence for each package that is missing or older than the lower bound that segnb's own metadata gives."""
+    try:
+        required = metadata.requires("segnb") or []
+    except metadata.PackageNotFoundError:
+        return ["segnb is not installed, so its requirements are unknown: pip install -e ."]
+    found = []
+    for line in required:
+        name, bound = re.match(r"([\w-]+)(?:>=([\d.]+))?", line).groups()
+        version = _version(name)
+        if version is None:
+            found.append(f"{name} is missing: pip install {name}")
+        elif bound and _numbers(version) < _numbers(bound):
+            found.append(f'{name} {version} is too old for this course: pip install "{name}>={bound}"')
+    return found
+
+
+def seed_everything(seed):
+    """Start the generators of torch (all devices), numpy and random from `seed`."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - other people's augmentations draw from the global one
+    random.seed(int(seed))
+
+
+def _choose(seed=0):
+    device, trouble = _choose_device()
+    return Run(device, _choose_dtype(device), seed, trouble)
+
+
+def _choose_device():
+    """(device, sentence about what is wrong or None)."""
+    wanted = os.environ.get("SEGNB_DEVICE", "").lower()
+    if wanted not in ("", *DEVICES):
+        raise ValueError(f"SEGNB_DEVICE is one of {', '.join(DEVICES)} or unset, not {wanted!r}")
+    if wanted == "mps":
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), None
+        return torch.device("cpu"), "SEGNB_DEVICE=mps, but this machine has no such device: the CPU is used."
+    if wanted == "cpu" or not (wanted or torch.cuda.is_available()):
+        return torch.device("cpu"), None
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if "LOCAL_RANK" in os.environ else "cuda"
+    return _try_gpu(torch.device(device))
+
+
+def _try_gpu(device):
+    """`is_available` promises much: a GPU too old for this build of torch fails only at its first operation."""
+    try:
+        ones = torch.ones(1, 1, 3, 3, device=device)
+        right = torch.nn.functional.conv2d(ones, ones).item() == 9
+        reason = "a sum of nine ones came out wrong"
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
+        right, reason = False, str(error).strip().split("\n")[0]
+    if right:
+        return device, None
+    return torch.device("cpu"), f"The GPU failed its trial operation ({reason}): the CPU is used."
+
+
+def _choose_dtype(device):
+    if device.type == "cuda":
+        # Not is_bf16_supported(): a T4 (7.5) answers yes, and emulates it slowly.
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
+
+
+def _cpu_has_bfloat16():
+    """Instructions that multiply bfloat16 numbers, and the library that uses them; without, it is emulated and slow."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if hasattr(torch.cpu, "get_capabilities"):  # newer torch; "bf16" is ARM's
+        has = torch.cpu.get_capabilities()
+        return any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in tests)
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version):
+    """'2.13.0+cpu' → (2, 13, 0), for comparing."""
+    return tuple(int(part) for part in re.match(r"[\d.]*\d", version).group().split("."))
