@@ -1,0 +1,13 @@
+"""Things to play with: HTML and JavaScript that run in the page, without a kernel, on the site, Colab and offline.
+
+Each demo is a function here, a JavaScript file of the same name beside it, and a test that compares the numbers which
+the JavaScript computes in a real browser with torch's.
+"""
+
+from .atrous import atrous
+from .loss_painter import loss_painter
+from .measures import measures
+from .transposed import transposed
+from .unpooling import unpooling
+
+__all__ = ["atrous", "loss_painter", "measures", "transposed", "unpooling"]

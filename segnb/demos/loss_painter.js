@@ -1,0 +1,101 @@
+// Paint a mask, slide a prediction: what does each loss say, and which pixels does its gradient pull at?
+const demo = function (root, options) {
+  const n = 28, side = 10, count = n * n;
+  const names = ["cross-entropy", "weighted cross-entropy", "focal", "Dice, foreground", "Dice, both classes"];
+  const state = { mask: options.mask.flat(), inside: 0.2, outside: 0.2, shift: 0, shown: 0, brush: 1 };
+  const sum = (list) => list.reduce((a, b) => a + b, 0);
+
+  // Probability of foreground: `inside` on the painted shape moved `shift` to the right, `outside` elsewhere.
+  const predict = ({ mask, inside, outside, shift }) => mask.map(function (_, k) {
+    const column = (k % n) - shift;
+    return column >= 0 && column < n && mask[k - shift] ? inside : outside;
+  });
+  // For p and y of all pixels: each loss, and its gradient by the foreground logit z, where p = sigmoid(z).
+  const losses = function (p, y) {
+    const right = p.map((q, k) => (y[k] ? q : 1 - q)), pixels = p.length, front = sum(y), slope = p.map((q) => q * (1 - q));
+    const mean = (values, w) => sum(values.map((v, k) => v * w[k])) / sum(w);
+    const ones = p.map(() => 1), balance = y.map((t) => pixels / (2 * (t ? front : pixels - front)));
+    const ce = right.map((q) => -Math.log(q));
+    const pull = (w) => p.map((q, k) => w[k] * (q - y[k]) / sum(w));
+    // d/dq of (1 − q)²·(−log q), times dq/dz = ±q(1 − q)
+    const focal = right.map((q, k) => (y[k] ? 1 : -1) * (2 * (1 - q) * Math.log(q) - (1 - q) ** 2 / q) * slope[k] / pixels);
+    // Soft Dice 2·Σpy / (Σp + Σy), and its gradient by each p: 2y/U − 2I/U²
+    const dice = function (q, t) {
+      const both = sum(q.map((v, k) => v * t[k])), all = sum(q) + sum(t);
+      return { value: 2 * both / all, by: t.map((v) => 2 * v / all - 2 * both / all ** 2) };
+    };
+    const one = dice(p, y), zero = dice(p.map((q) => 1 - q), y.map((t) => 1 - t));
+    const absent = front === 0, full = front === pixels;  // a class that is not there has no Dice
+    return [
+      { value: mean(ce, ones), pull: pull(ones) },
+      { value: mean(ce, balance), pull: pull(balance) },
+      { value: mean(ce.map((v, k) => (1 - right[k]) ** 2 * v), ones), pull: focal },
+      { value: absent ? 0 : 1 - one.value, pull: slope.map((s, k) => (absent ? 0 : -one.by[k] * s)) },
+      { value: absent ? 1 - zero.value : full ? 1 - one.value : 1 - (one.value + zero.value) / 2,
+        pull: slope.map((s, k) => (absent ? zero.by[k] : full ? -one.by[k] : (zero.by[k] - one.by[k]) / 2) * s) },
+    ];
+  };
+  // Which part of all pulling is done by the foreground.
+  const share = function (pull, y) {
+    const all = sum(pull.map(Math.abs));
+    return all ? sum(pull.map((g, k) => (y[k] ? Math.abs(g) : 0))) / all : 0;
+  };
+
+  const view = `-1 -1 ${n * side + 2} ${n * side + 2}`, said = kit.said();
+  const canvas = kit.make("svg", { viewBox: view }), field = kit.make("svg", { viewBox: view, role: "img" });
+  const both = kit.make("div", { class: "row", style: "flex-wrap:nowrap;align-items:flex-start" },
+    kit.make("div", { style: "flex:1" }, "your mask", canvas), kit.make("div", { style: "flex:1" }, "gradient", field));
+  const cells = kit.make("g"), table = kit.make("table");
+  canvas.append(kit.make("rect", { width: n * side, height: n * side, class: "faint" }), cells);
+  field.append(kit.make("rect", { width: n * side, height: n * side, class: "faint" }));
+  const square = kit.button("small square", () => fill((i, j) => Math.abs(i - 13.5) < 2 && Math.abs(j - 13.5) < 2));
+  const slide = (label, key, low, high, step) => kit.slider(label, low, high, state[key], (v) => { state[key] = v; draw(); }, step);
+  root.append(both,
+    kit.make("div", { class: "row" }, square, kit.button("large square", () => fill((i, j) => i > 4 && i < 23 && j > 4 && j < 23)),
+      kit.button("clear", () => fill(() => false))),
+    slide("p on the shape", "inside", 0.01, 0.99, 0.01), slide("p elsewhere", "outside", 0.01, 0.99, 0.01),
+    slide("shift", "shift", -6, 6, 1),
+    kit.choice(root, "gradient of", names, 0, (v) => { state.shown = v; draw(); }), table, said);
+  kit.field(canvas, { rows: n, columns: n, side, label: "Mask of 28 by 28 pixels to paint", drag: true, said,
+    describe: (i, j) => (state.mask[i * n + j] ? "foreground" : "background"),
+    press(i, j, first) {
+      if (first) state.brush = 1 - state.mask[i * n + j];
+      state.mask[i * n + j] = state.brush;
+      draw();
+    } });
+  function fill(rule) { state.mask = state.mask.map((_, k) => (rule(Math.floor(k / n), k % n) ? 1 : 0)); draw(); }
+
+  // All pixels that pass, as one path: far quicker to draw than 784 squares.
+  const squares = (rule) => state.mask.map((_, k) => (rule(k) ? `M${(k % n) * side} ${Math.floor(k / n) * side}h${side}v${side}h${-side}z` : "")).join("");
+
+  // The border of a shape: each side of its pixels that no other of its pixels shares.
+  const outline = (shape) => shape.map(function (inside, k) {
+    const x = (k % n) * side, y = Math.floor(k / n) * side, taken = (dx, dy) => shape[k + dx + n * dy] && (k % n) + dx >= 0 && (k % n) + dx < n;
+    if (!inside) return "";
+    return (taken(-1, 0) ? "" : `M${x} ${y}v${side}`) + (taken(1, 0) ? "" : `M${x + side} ${y}v${side}`)
+      + (taken(0, -1) ? "" : `M${x} ${y}h${side}`) + (taken(0, 1) ? "" : `M${x} ${y + side}h${side}`);
+  }).join("");
+
+  function draw() {
+    const p = predict(state), y = state.mask, all = losses(p, y), pull = all[state.shown].pull;
+    const most = Math.max(...pull.map(Math.abs)) || 1, front = sum(y), shape = predict({ ...state, inside: 1, outside: 0 });
+    cells.replaceChildren(
+      kit.make("path", { d: squares((k) => y[k]), fill: options.colours.blue }),
+      kit.make("path", { d: outline(shape), stroke: options.colours.orange, "stroke-width": 2.5 }));
+    field.replaceChildren(field.firstChild);
+    // Strength in ten steps of opacity; colour says which way the loss wants the pixel to go.
+    for (const [sign, colour] of [[-1, options.colours.blue], [1, options.colours.orange]]) for (let level = 1; level <= 10; level++) {
+      const d = squares((k) => pull[k] * sign > 0 && Math.ceil(10 * Math.abs(pull[k]) / most) === level);
+      if (d) field.append(kit.make("path", { d, fill: colour, "fill-opacity": level / 10 }));
+    }
+    const head = kit.make("tr", {}, ...["loss", "value", "of its gradient on the foreground"].map((t) => kit.make("th", { scope: "col" }, t)));
+    table.replaceChildren(head, ...all.map((loss, i) => kit.make("tr", {}, kit.make("th", { scope: "row" }, names[i]),
+      kit.make("td", {}, loss.value.toFixed(3)), kit.make("td", {}, Math.round(100 * share(loss.pull, y)) + " %"))));
+    said.textContent = `${front} of ${count} pixels are foreground (${(100 * front / count).toFixed(1)} %). `
+      + `Under ${names[state.shown]}, ${Math.round(100 * share(pull, y))} % of the gradient pulls at them. `
+      + "Blue pixels are to go up, orange ones down; the palest are pulled least. The orange line is the shape predicted.";
+    field.setAttribute("aria-label", `Gradient of ${names[state.shown]}: ${Math.round(100 * share(pull, y))} percent of it on the foreground`);
+  }
+  draw();
+  return { state, predict, losses, share };
+};

@@ -1,0 +1,33 @@
+"""Paint a mask, slide a prediction, and see which pixels each loss pulls at."""
+
+from .page import page
+
+
+def loss_painter(mask=None, *, name=None):
+    """Five losses and their gradients, pixel by pixel, for a mask one paints and a prediction one slides.
+
+    `mask`: 28×28 zeros and ones to start from (default: a square of 16 pixels, 2 % of the picture). The prediction is
+    the painted shape, shifted, with one probability on it and another elsewhere; gradients are those by the foreground's
+    logit. Weights are N/(2·n_c), focal has γ = 2, and Dice of both classes is `segnb.losses.dice`.
+    """
+    import torch
+
+    from .. import show
+
+    if mask is None:
+        mask = torch.zeros(28, 28, dtype=torch.int64)
+        mask[12:16, 12:16] = 1
+    mask = torch.as_tensor(mask).long()
+    if mask.shape != (28, 28) or not mask.eq(mask.clamp(0, 1)).all():
+        raise ValueError("mask must be 28×28 zeros and ones")
+    p = torch.full((28, 28), 0.2, dtype=torch.float64)
+    front = mask.double()
+    total, overlap = p.sum() + front.sum(), (p * front).sum()
+    pulls = {"cross-entropy": (p - front).abs(), "Dice": (2 * front / total - 2 * overlap / total**2).abs()}
+    shares = [f"{100 * (pull * front).sum() / pull.sum():.0f} % under {loss}" for loss, pull in pulls.items()]
+    alt = (
+        f"{int(front.sum())} of 784 pixels are foreground, the prediction says 0.2 everywhere. Of the gradient, the "
+        f"foreground gets {' and '.join(shares)}."
+    )
+    still = show.compare({"mask": front, **{f"gradient of {loss}": x for loss, x in pulls.items()}}, alt=alt)
+    return page("loss_painter", "Losses and their gradients", still, name=name, mask=mask.tolist())

@@ -1,0 +1,35 @@
+"""Pictures, players and explorers: everything in the book that is looked at."""
+
+from .blueprint import blueprint
+from .explore import explore
+from .figures import (
+    Picture,
+    canvas,
+    compare,
+    confusion,
+    errors,
+    feature_maps,
+    history,
+    overlay,
+    pair,
+    picture,
+)
+from .player import player
+from .style import COLOURS
+
+__all__ = [
+    "COLOURS",
+    "Picture",
+    "blueprint",
+    "canvas",
+    "compare",
+    "confusion",
+    "errors",
+    "explore",
+    "feature_maps",
+    "history",
+    "overlay",
+    "pair",
+    "picture",
+    "player",
+]

@@ -1,0 +1,133 @@
+"""What holds for every demo: one id, no other host, keyboard and phone, dark and light, something without scripts."""
+
+import inspect
+import re
+from functools import cache
+
+import pytest
+
+from segnb import demos
+from segnb.show import style
+from tests.show.test_figures import contrast
+
+ALL = demos.__all__
+FIELDS = ["loss_painter", "measures", "unpooling"]  # demos with a field of pixels to press
+
+
+@pytest.fixture(params=ALL)
+def name(request):
+    return request.param
+
+
+@cache
+def made(name):
+    return getattr(demos, name)()
+
+
+def test_it_is_the_same_on_every_run(name):
+    make = getattr(demos, name)
+    assert make().html == made(name).html
+    assert re.search(r'<div id="([^"]+)"', made(name).html)[1] == "demo-" + name.replace("_", "-")
+    assert re.search(r'<div id="([^"]+)"', make(name="Second one").html)[1].endswith("-second-one")
+
+
+def test_it_is_small_and_asks_no_other_host(name):
+    html = made(name).html
+    assert len(html) < 60_000
+    assert set(re.findall(r"https?://[\w./]+", html)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_it_says_what_it_shows(name):
+    demo = made(name)
+    assert demo.alt.split(": ", 1)[1] in demo.html.replace("&#x27;", "'")
+    assert set(demo._repr_mimebundle_()) == {"text/html", "text/plain"}
+
+
+def test_without_scripts_a_picture_with_alt_text_stands_there(browser, name):
+    browser.open(made(name).html, scripts=False)
+    try:
+        source = browser.driver.page_source
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert re.search(r'<img alt="[^"]{30,}" src="data:image/png', source)
+    assert "<svg" not in re.sub(r"<script>.*?</script>", "", source, flags=re.S)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_lives_on_a_phone_in_light_and_dark(browser, name, dark):
+    browser.complaints()
+    browser.open(made(name).html, width=360, dark=dark)
+    assert browser.overflow() <= 0
+    assert browser.complaints() == []
+    assert browser.run("return document.querySelector('.still')") is None
+    ink = "rgb(238, 238, 238)" if dark else "rgb(17, 17, 17)"
+    found = browser.run(
+        "return [...document.querySelectorAll('.said, label, button, td, svg text:not([style*=fill])')].map(e => "
+        "getComputedStyle(e)[e.tagName === 'text' ? 'fill' : 'color'])"
+    )
+    assert found
+    assert set(found) == {ink}
+
+
+def test_controls_have_names_and_are_large_enough_for_a_finger(browser, name):
+    browser.open(made(name).html, width=360)
+    controls = browser.run(
+        "return [...document.querySelectorAll('input[type=range], button, label, svg')].map(e => ({tag: e.tagName, "
+        "name: e.getAttribute('aria-label') || e.textContent, height: e.getBoundingClientRect().height}))"
+    )
+    assert all(control["name"].strip() for control in controls)
+    assert all(control["height"] >= 24 for control in controls)
+
+
+def test_it_speaks_when_a_control_is_moved_by_key(browser, name):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    driver = browser.open(made(name).html)
+    said = driver.find_element(By.CSS_SELECTOR, "[aria-live=polite]")
+    before = said.text
+    assert len(before) > 30
+    control = driver.find_elements(By.CSS_SELECTOR, "input[type=range], button")[0]
+    control.send_keys(Keys.ARROW_RIGHT if control.tag_name == "input" else Keys.SPACE)
+    if name == "loss_painter":  # its first button paints the mask that is there already
+        driver.find_elements(By.TAG_NAME, "button")[1].send_keys(Keys.SPACE)
+    assert said.text != before
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_can_be_walked_with_arrows(browser, name):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    driver = browser.open(made(name).html)
+    field, said = (
+        driver.find_element(By.CSS_SELECTOR, "svg[tabindex]"),
+        driver.find_element(By.CSS_SELECTOR, ".said"),
+    )
+    field.send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
+    assert said.text.startswith("Row 1, column 3: ")
+    assert driver.find_element(By.CSS_SELECTOR, ".cursor").get_attribute("visibility") == "visible"
+    before = browser.run("return document.querySelector('svg[tabindex]').innerHTML")
+    field.send_keys(Keys.SPACE)
+    assert browser.run("return document.querySelector('svg[tabindex]').innerHTML") != before
+
+
+def test_two_on_a_page_do_not_disturb_each_other(browser, name):
+    html = made(name).html
+    browser.open(html + getattr(demos, name)(name="second").html + html)
+    assert browser.run(
+        "return [...document.querySelectorAll('.segnb-demo')].every(root => Boolean(root.demo))"
+    )
+    groups = "return [...document.querySelectorAll('.segnb-demo')].map(r => r.querySelectorAll('input:checked').length)"
+    first, second, third = browser.run(groups)
+    assert first == second == third
+    assert browser.complaints() == []
+
+
+def test_its_colours_stand_out_on_white_and_on_black():
+    for colour in (*(style.COLOURS[name] for name in ("blue", "orange", "green")), style.ERROR):
+        assert min(contrast(colour, "#ffffff"), contrast(colour, "#000000")) >= 3
+
+
+def test_the_docstring_says_what_to_do(name):
+    assert len(inspect.getdoc(getattr(demos, name))) > 150

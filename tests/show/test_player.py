@@ -1,0 +1,162 @@
+"""The player: alive in a browser without a kernel, readable without scripts, small, and the same on every run."""
+
+import base64
+import io
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segnb import show
+
+ALTS = ["nothing bright", 'bright "left" & <b>above</b>', "bright right"]
+
+
+def frames():
+    dark = torch.zeros(3, 8, 12)
+    left, right = dark.clone(), dark.clone()
+    left[:, :4, :6], right[:, :, 6:] = 1, 1
+    return [dark, left, right]
+
+
+def sources(player):
+    return re.findall(r"data:image/(png|webp);base64,([\w+/=]+)", player.html)
+
+
+def test_without_scripts_the_first_picture_stands_there(browser):
+    browser.open(show.player(frames(), ALTS).html, scripts=False)
+    try:
+        source = browser.driver.page_source
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert 'alt="nothing bright"' in source
+    assert re.search(r"<input[^>]* disabled", source)
+    assert "1 of 3" in source
+    assert source.count("<img") == 1
+
+
+def test_the_slider_changes_picture_words_and_alt(browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    driver = browser.open(show.player(frames(), ALTS, captions=["dark", "above", "right"]).html)
+    image, slider = driver.find_element(By.TAG_NAME, "img"), driver.find_element(By.TAG_NAME, "input")
+    said = driver.find_element(By.TAG_NAME, "output")
+    assert slider.is_enabled()
+    assert said.get_attribute("aria-live") == "polite"
+    seen = {image.get_attribute("src")}
+    for alt, caption in zip(ALTS[1:], ("above", "right")):
+        slider.send_keys(Keys.ARROW_RIGHT)
+        assert image.get_attribute("alt") == slider.get_attribute("aria-valuetext") == alt
+        assert said.text == caption
+        seen.add(image.get_attribute("src"))
+    assert len(seen) == 3
+    assert browser.run("return document.querySelector('img').naturalWidth") == 12
+    assert browser.complaints() == []
+
+
+def test_play_runs_to_the_end_and_stops(browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    driver = browser.open(show.player(frames(), ALTS, fps=50).html)
+    button = driver.find_element(By.TAG_NAME, "button")
+    button.click()
+    WebDriverWait(driver, 10).until(lambda _: driver.find_element(By.TAG_NAME, "output").text == "3 of 3")
+    WebDriverWait(driver, 10).until(lambda _: button.text == "Play")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_need_not_scroll_sideways(browser, dark):
+    data = SimpleNamespace(classes=("a", "b"), palette=((0, 0, 0), (200, 200, 0)), ignore_index=255)
+    pictures = [show.pair(torch.rand(1, 64, 64), torch.ones(64, 64, dtype=torch.long), data)] * 2
+    browser.open(
+        show.player(pictures, ["a", "b"], fps=2, captions=["a long caption " * 9, "short"]).html,
+        width=360,
+        dark=dark,
+    )
+    assert browser.overflow() <= 0
+    box = browser.run("return document.querySelector('input').getBoundingClientRect().toJSON()")
+    assert box["width"] >= 120
+    assert box["height"] >= 24
+    colour = browser.run("return getComputedStyle(document.querySelector('output')).color")
+    assert colour == ("rgb(238, 238, 238)" if dark else "rgb(17, 17, 17)")  # the page's own ink
+
+
+def test_the_same_player_twice_on_a_page_works_twice(browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    html = show.player(frames(), ALTS).html
+    driver = browser.open(html + html)
+    for slider in driver.find_elements(By.TAG_NAME, "input"):
+        slider.send_keys(Keys.END)
+    assert [said.text for said in driver.find_elements(By.TAG_NAME, "output")] == ["3 of 3", "3 of 3"]
+
+
+def test_it_is_the_same_on_every_run_and_differs_with_its_content():
+    one = show.player(frames(), ALTS)
+    assert one.html == show.player(frames(), ALTS).html
+    ids = {
+        re.search(r'id="([^"]+)"', p.html)[1]
+        for p in (one, show.player(frames()[::-1], ALTS), show.player(frames(), ALTS, name="My U-Net!"))
+    }
+    assert len(ids) == 3
+    assert "player-my-u-net" in ids
+
+
+def test_words_cannot_break_out_of_the_page():
+    evil = '</script><img src=x onerror="alert(1)">'
+    html = show.player(frames(), [evil] * 3, captions=[evil] * 3, label=evil).html
+    assert html.count("</script>") == 1
+    assert html.count("<img") == 1
+
+
+def test_the_pixels_survive():
+    image = Image.open(io.BytesIO(base64.b64decode(sources(show.player(frames(), ALTS))[0][1])))
+    assert not np.asarray(image.convert("RGB")).any()
+    red = Image.new("RGB", (5, 4), (250, 10, 20))
+    pixels = Image.open(io.BytesIO(base64.b64decode(sources(show.player([red], ["red"]))[0][1]))).convert(
+        "RGB"
+    )
+    assert pixels.getcolors() == [(20, (250, 10, 20))]
+
+
+def test_frames_of_several_sizes_get_paper_of_one_size():
+    player = show.player([torch.zeros(1, 4, 4), torch.zeros(1, 2, 6)], ["square", "flat"])
+    sizes = {Image.open(io.BytesIO(base64.b64decode(data))).size for _, data in sources(player)}
+    assert sizes == {(6, 4)}
+
+
+def test_noisy_pictures_stay_small():
+    noise = torch.rand(3, 512, 512, generator=torch.Generator().manual_seed(0))
+    assert len(show.player([show.compare([noise])] * 2, ["a", "b"]).html) < 3 * 200_000
+
+
+def test_it_says_what_it_shows():
+    player = show.player(frames(), ["First.", "Second.", "Third."], label="Stages")
+    assert player.alt == "Stages: First; Second; Third."
+    data = player._repr_mimebundle_()
+    assert data == {"text/html": player.html, "text/plain": "<Stages: First; Second; Third.>"}
+
+
+@pytest.mark.parametrize(
+    ("frames", "alts", "options"),
+    [
+        ([], [], {}),
+        (frames(), ALTS[:2], {}),
+        (frames(), ["a", " ", "c"], {}),
+        (frames(), ALTS, {"captions": ["a"]}),
+    ],
+)
+def test_every_frame_needs_words_of_its_own(frames, alts, options):
+    with pytest.raises(ValueError, match="frames and"):
+        show.player(frames, alts, **options)
+
+
+def test_a_wrong_frame_is_named():
+    with pytest.raises(ValueError, match="frame 1 is 2×3×4×4"):
+        show.player([torch.zeros(3, 4, 4), torch.zeros(2, 3, 4, 4)], ["a", "b"])
