@@ -1,0 +1,376 @@
+"""The check, hint and solution engine, on exercises made up for the purpose."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import segnb
+from segnb import exercises
+from segnb.exercises import Case, Exercise, Mistake, engine
+
+LINE = torch.tensor([1.0, 2.0, 4.0])
+
+
+def halve(line):
+    """Half of every number."""
+    return line / 2
+
+
+def width_of(picture):
+    return int(picture.shape[-1])
+
+
+def make_block(channels):
+    return nn.Conv2d(channels, channels, 1)
+
+
+def run_block(make_block, channels):
+    block = make_block(channels)
+    if not isinstance(block, nn.Module):
+        raise TypeError("make_block should return an nn.Module")
+    return torch.tensor([parameter.numel() for parameter in block.parameters()])
+
+
+def answer_to(seed=0):
+    return 40 + seed % 3
+
+
+HALVE = Exercise(
+    halve,
+    cases=(
+        Case("three numbers by hand", (LINE,), "What is half of 4?"),
+        Case("random numbers", lambda seed: (engine.rand(seed, 5),)),
+        Case("no numbers at all", (torch.zeros(0),)),
+    ),
+    mistakes=(
+        Mistake(lambda line: line * 2, "You double."),
+        Mistake(
+            lambda line: line - 2,
+            lambda got, want, line: f"You subtract: {got[2].item()} from {line[2].item()}.",
+        ),
+    ),
+    hints=("one", "two", "three"),
+)
+WIDTH = Exercise(width_of, cases=(Case("7 wide", (torch.zeros(2, 7),)),), hints=("a", "b", "c"))
+BLOCK = Exercise(make_block, cases=(Case("two channels", (2,)),), hints=("a", "b", "c"), use=run_block)
+NUMBER = Exercise(
+    answer_to,
+    literal=True,
+    cases=(Case("the number", lambda seed: (seed,)),),
+    mistakes=(Mistake(lambda seed: 39, "One less than the smallest."),),
+    hints=("a", "b", "c"),
+)
+
+
+@pytest.fixture(autouse=True)
+def made_up(monkeypatch):
+    """The exercises of this file under their names, and no strictness unless a test asks for it."""
+    monkeypatch.delenv("SEGNB_STRICT", raising=False)
+    monkeypatch.setattr(exercises, "_steps_given", {})
+    for exercise in (HALVE, WIDTH, BLOCK, NUMBER):
+        monkeypatch.setitem(exercises.registry, exercise.name, exercise)
+
+
+@pytest.fixture
+def said(capsys):
+    """Runs a check and returns what it printed; nothing may reach stderr."""
+
+    def run(name, answer, **more):
+        assert segnb.check(name, answer, **more) is None
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert "Traceback" not in out
+        assert out.count("✗") + out.count("○") <= 1
+        return out
+
+    return run
+
+
+def mutate(line):
+    half = line / 2
+    line.zero_()
+    return half
+
+
+class Uncooperative:
+    def __eq__(self, other):
+        return True
+
+    def __sub__(self, other):
+        return 0
+
+
+def test_a_right_answer_gets_its_ticks_and_nothing_else(said):
+    assert said("halve", halve) == (
+        "✓ three numbers by hand\n✓ random numbers\n✓ no numbers at all\nhalve: all 3 checks passed.\n"
+    )
+
+
+def test_another_right_answer_and_a_class_pass(said):
+    class Half(nn.Module):
+        def __new__(cls, line):
+            return 0.5 * line
+
+    assert "all 3 checks passed" in said("halve", lambda numbers: 0.5 * numbers)
+    assert "all 3 checks passed" in said("halve", Half)
+
+
+def divide_by_zero(line):
+    return line / (1 // 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda line: None, "your answer gives nothing. Does every way through your function end in `return`?"),
+        (lambda line: (line / 2).numpy(), "type ndarray. Turn it into a tensor: torch.from_numpy(...)."),
+        (lambda line: line.sum, "type builtin_function_or_method. A method's name needs ()"),
+        (lambda line: (x for x in line), "type generator. Collect it first: list(...)."),
+        (lambda line: 2.0, "A tensor is wanted, and your answer gives a number. Leave .item() and float() out"),
+        (lambda line: [1.0], "your answer gives a list"),
+        (lambda line: Uncooperative(), "your answer gives an object of type Uncooperative"),
+        (lambda line: line[None] / 2, "the shape should be 3, and yours is 1×3."),
+        (lambda line: line.double() / 2, "the dtype should be torch.float32, and yours is torch.float64."),
+        (lambda line: line.requires_grad_() / 2, "your result carries a gradient"),
+        (lambda line: line / 0 * 0, "your result contains NaN"),
+        (mutate, "your function changed `line` itself, and whoever called it still needs it. Work on a copy: line.clone()."),
+        (lambda line: line / 3, "With line = [1, 2, 4]: the result should be [0.5, 1, 2], and yours is [0.3333, 0.6667, 1.333]. What is half of 4?"),
+        (lambda line: line * 2, "✗ You double."),
+        (lambda line: line - 2, "✗ You subtract: 2.0 from 4.0."),
+        (divide_by_zero, "at the line `return line / (1 // 0)` with ZeroDivisionError"),
+        (lambda line: undefined_name, "NameError: name 'undefined_name' is not defined"),  # noqa: F821
+        (lambda line: sys.exit(), "Your code ends the whole program"),
+        (lambda: 1, "takes 0 positional arguments but 1 was given. I called halve(line)."),
+        (lambda line: torch.zeros(2_000_000), "a tensor is wanted, and your answer gives an object of type 2000000 tensor"),
+        (lambda line: torch.zeros(3, dtype=torch.complex64), "3 tensor of complex64"),
+        (lambda line: line.to_sparse(), "an object of type 3 tensor of float32"),
+        (LINE / 2, 'Hand in the function itself, by its name and without calling it: segnb.check("halve", halve).'),
+        ("halve", "Hand in the function itself"),
+    ],
+)  # fmt: skip
+def test_a_wrong_answer_gets_one_sentence_with_the_cure(said, answer, sentence):
+    assert sentence.lower() in said("halve", answer).lower()
+
+
+def test_every_line_of_a_failing_check(said):
+    line = engine.rand(1, 5)  # the second case, under seed 0 + 1
+    assert said("halve", lambda line: line / 2 if len(line) != 5 else line) == (
+        "✓ three numbers by hand\n✓ no numbers at all\n"
+        f"✗ With line = {engine.show(line)}: the result should be {engine.show(line / 2)}, and yours is {engine.show(line)}.\n"
+        'halve: 2 of 3 checks passed. segnb.hint("halve") helps.\n'
+    )
+
+
+@pytest.mark.parametrize("stub", [None, ...])
+def test_what_is_not_written_yet_is_no_mistake(said, stub):
+    def unwritten(line):
+        raise NotImplementedError("halve: write this function")
+
+    class Unwritten:
+        def __init__(self, line):
+            raise NotImplementedError("halve: write this function")
+
+    for answer in (unwritten, Unwritten, stub):
+        assert said("halve", answer).startswith("○ halve is not written yet. Replace the line that raises")
+    assert said("answer_to", stub).startswith(
+        "○ answer_to is not written yet. Put your answer where the dots are"
+    )
+
+
+def test_the_mistake_that_agrees_in_most_cases_is_named(said, monkeypatch):
+    confusable = Exercise(
+        halve,
+        cases=(Case("two", (torch.tensor([2.0]),)), Case("three", (torch.tensor([3.0]),))),
+        mistakes=(Mistake(lambda x: x * x, "You square."), Mistake(lambda x: x + x, "You double.")),
+        hints=("a", "b", "c"),
+    )
+    monkeypatch.setitem(exercises.registry, "halve", confusable)
+    assert "✗ You double." in said("halve", lambda x: 2 * x)
+    assert "✗ You square." in said("halve", lambda x: x**2)
+
+
+def test_modules_are_put_to_use_by_the_exercise(said):
+    assert "make_block is right" in said("make_block", lambda channels: nn.Conv2d(channels, channels, 1))
+    assert "With channels = 2: the result should be [4, 2], and yours is [36, 2]." in said(
+        "make_block", lambda n: nn.Conv2d(n, n, 3)
+    )
+    assert "✗ Make_block should return an nn.Module.\n" in said("make_block", lambda n: 3)
+
+
+@pytest.mark.parametrize("right", [7, 7.0, np.int64(7), np.float32(7)])
+def test_numbers_count_by_value(said, right):
+    assert "width_of is right" in said("width_of", lambda picture: right)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (torch.tensor(7), "a number is wanted, and your answer gives a tensor. Take the values out"),
+        (True, "your answer gives a truth value"),
+        ("7", "your answer gives a text"),
+        (6, "6 is not right."),
+        (float("nan"), "nan is not right."),
+        (10**400, "an object of type int"),
+    ],
+)
+def test_wrong_numbers_are_told_apart(said, wrong, sentence):
+    assert sentence in said("width_of", lambda picture: wrong)
+
+
+def test_literal_answers_follow_the_students_name(said):
+    right = answer_to(exercises.variant("ada"))
+    assert "answer_to is right" in said("answer_to", right, student="ada")
+    assert "answer_to is right" in said("answer_to", right, student=" Ada ")
+    assert "50 is not right." in said("answer_to", 50, student="ada")
+    assert "One less than the smallest." in said("answer_to", 39, student="ada")
+    assert "this is a function" in said("answer_to", answer_to, student="ada")
+
+
+def test_variants_are_fixed_and_differ():
+    assert exercises.variant("ada") == exercises.variant("ADA ") == 2130125190
+    assert len({exercises.variant(str(n)) for n in range(500)}) == 500
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "sentence"),
+    [
+        ([1, 2], [1, 2], None),
+        ([1, 2], [1, 3], "entry 2 of the list should be 2, and yours is 3."),
+        ([1, 2], [1], "the list ends too early: after 1 entries 2 is missing."),
+        ([1], [1, 2], "the list is too long: 2 is one too many."),
+        (["ReLU"], [" relu"], None),
+        ([], [], None),
+        (1.0, 1.00001, None),
+        (1.0, 1.01, "1.01 is not right."),
+        (torch.zeros(0), torch.zeros(0), None),
+        (torch.tensor([float("inf")]), torch.tensor([float("inf")]), None),
+        (torch.tensor([float("nan")]), torch.tensor([float("nan")]), None),
+        (torch.tensor([float("inf")]), torch.tensor([0.0]), "the result should be [inf], and yours is [0]."),
+        (torch.zeros(7, 7), torch.eye(7), "at (0, 0) the result should be 0, and yours is 1."),
+        (torch.zeros(1, requires_grad=True), torch.zeros(1), "no gradient flows through your result"),
+        (1000.0 * torch.ones(2), 1000.05 * torch.ones(2), None),
+    ],
+)
+def test_differences(want, got, sentence):
+    told = engine.differ(got, want, 1e-4)
+    assert told is None if sentence is None else told.startswith(sentence)
+
+
+@pytest.mark.parametrize("dtype", engine.DTYPES.values())
+def test_tensors_survive_json(dtype):
+    tensor = torch.arange(6).reshape(2, 3).to(dtype)
+    again = engine.decode(json.loads(json.dumps(engine.encode(tensor))))
+    assert again.dtype == dtype
+    assert torch.equal(again, tensor)
+
+
+@pytest.mark.parametrize("value", [0, -1.5, "text", [1, [2.0, "x"]], None, float("inf"), 2**62, True])
+def test_plain_values_survive_json(value):
+    assert engine.decode(json.loads(json.dumps(engine.encode(value)))) == value
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {},
+        [],
+        {"kind": "tensor", "shape": [2], "dtype": "float32", "grad": False, "values": [1.0]},
+        {"kind": "tensor", "shape": [1], "dtype": "load", "grad": False, "values": [1.0]},
+        {"kind": "tensor", "shape": [1], "dtype": "float32", "grad": False, "values": ["x"]},
+        {"kind": "tensor", "shape": [1], "dtype": "int64", "grad": True, "values": [1]},
+        {"kind": "number", "value": "7"},
+        {"kind": "list", "items": 3},
+        {"kind": "other"},
+    ],
+)
+def test_forged_values_are_refused(forged):
+    with pytest.raises((ValueError, TypeError, KeyError, RuntimeError)):
+        engine.decode(forged)
+
+
+def test_check_leaves_the_random_numbers_alone(said):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    said("halve", lambda line: line + torch.rand(()))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_mutating_answer_does_not_spoil_the_next_check(said):
+    said("halve", mutate)
+    assert torch.equal(LINE, torch.tensor([1.0, 2.0, 4.0]))
+    assert "all 3 checks passed" in said("halve", halve)
+
+
+def test_ctrl_c_still_stops(said):
+    def endless(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segnb.check("halve", endless)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [("halve", lambda x: x), ("halve", None), ("halve", 3), ("nothing", 3)]
+)
+def test_strict_raises(monkeypatch, name, answer):
+    monkeypatch.setenv("SEGNB_STRICT", "1")
+    with pytest.raises(AssertionError, match=name):
+        segnb.check(name, answer)
+
+
+def test_strict_passes_what_is_right(monkeypatch):
+    monkeypatch.setenv("SEGNB_STRICT", "1")
+    segnb.check("halve", halve)
+
+
+def test_an_unknown_name_lists_those_there_are(capsys):
+    segnb.check("halv", halve)
+    segnb.hint("halv")
+    segnb.solution("halv")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(set(lines)) == 1
+    assert len(lines) == 3
+    assert 'There is no exercise "halv". Did you mean "halve"?' in lines[0]
+    assert "width_of" in lines[0]
+
+
+def test_hints_go_one_step_further_each_time(capsys):
+    for _ in range(4):
+        segnb.hint("halve")
+    segnb.hint("halve", 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[::2] == [
+        f"Hint {n} of 3. {word}"
+        for n, word in ((1, "one"), (2, "two"), (3, "three"), (3, "three"), (1, "one"))
+    ]
+    assert lines[1] == 'segnb.hint("halve") says more.'
+    assert lines[5] == 'The answer itself: segnb.solution("halve").'
+
+
+def test_solution_is_python_source(capsys):
+    segnb.solution("halve")
+    assert (
+        capsys.readouterr().out == 'def halve(line):\n    """Half of every number."""\n    return line / 2\n'
+    )
+
+
+def test_yours_or_ours(capsys):
+    def better(line):
+        return 0.5 * line
+
+    assert exercises.yours_or_ours("halve", better) is better
+    assert exercises.yours_or_ours("halve", lambda line: line) is halve
+    assert exercises.yours_or_ours("halve", None) is halve
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "Drawn with your halve."
+    assert rest == ["Drawn with the course's halve; once yours passes its check, run this cell again."] * 2
+
+
+def test_two_exercises_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two exercises named 'halve'"):
+        exercises.register([HALVE, WIDTH, HALVE], {})
