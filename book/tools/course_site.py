@@ -1,0 +1,121 @@
+"""What the site needs beyond jupyter-book: the course's address, Colab links, the map of chapters, fewer megabytes.
+
+A local Sphinx extension, named in _config.yml. It reads the public address from pyproject.toml, so that the site's
+buttons follow `make address`.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from book.tools import notebooks
+
+# What a page of this book never asks for: source maps, and builds of MathJax other than the one that is loaded.
+UNUSED = (
+    "**/*.map",
+    "mathjax/mml-*.js",
+    "mathjax/node-main.js",
+    "mathjax/tex-mml-*.js",
+    "mathjax/tex-svg*.js",
+    "mathjax/tex-chtml-full*.js",
+    "mathjax/output/svg*",
+    "mathjax/adaptors",
+    "mathjax/sre",
+    "mathjax/a11y",
+    "sphinx-thebe.*",
+)
+
+
+def runnable(page: str) -> str | None:
+    """The notebook a reader of this page is invited to run: itself, or the sheet if the page shows solutions."""
+    if not page.startswith("chapters/"):
+        return None
+    return page.replace("chapters/solutions/", "chapters/exercises/") + ".ipynb"
+
+
+def give_address(app: Sphinx, config) -> None:
+    """Hand the repository's address to the theme, which makes its buttons from it."""
+    project = notebooks.project()
+    config.html_theme_options["repository_url"] = f"https://github.com/{project['repository']}"
+    config.html_theme_options["repository_branch"] = project["branch"]
+
+
+def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:
+    """Colab links that point at the right notebook; nothing of thebe, which this book does not use."""
+    for files in ("script_files", "css_files"):
+        context[files] = [file for file in context[files] if "thebe" not in str(vars(file)).lower()]
+    if (path := runnable(page)) is None or "body" not in context:
+        return
+    link = notebooks.colab_link(path)
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button.get("text") == "Colab":
+                button["url"] = link
+    if path == page + ".ipynb":
+        words = "Run this page on Colab"
+        download = (
+            f'<a class="download" href="{context["pathto"]("_sources/" + path, 1)}" download>Download it</a>'
+        )
+    else:
+        words, download = "Try the exercise sheet on Colab first", ""
+    line = f'<p class="run-it"><a class="colab" href="{link}">{words}</a>{download}</p>'
+    context["body"] = re.sub(r"</h1>", lambda match: match[0] + line, context["body"], count=1)
+
+
+class Chapter(SphinxDirective):
+    """One entry of the map of chapters: `:::{chapter} 06_unet Title`, and a sentence or two about it.
+
+    The title becomes a link when the notebook exists, and so do its companions; until then it says "to come".
+    """
+
+    required_arguments = 1
+    optional_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        name, title = self.arguments[0], self.arguments[1]
+        number = str(int(name.split("_")[0]))
+        exists = {
+            kind: (notebooks.CHAPTERS / folder / f"{name}.ipynb").exists()
+            for kind, folder in notebooks.FOLDERS.items()
+        }
+        target = f"../chapters/{name}.ipynb"
+        lines = [f"[{title}]({target})" if exists["chapter"] else title, "", *self.content, ""]
+        companions = [
+            f"[{words}](../chapters/{notebooks.FOLDERS[kind]}/{name}.ipynb)"
+            for kind, words in (("deeper", "Deeper"), ("sheet", "Exercises"), ("solution", "Solutions"))
+            if exists[kind]
+        ]
+        lines.append(" · ".join(companions) if exists["chapter"] and companions else "")
+        if not exists["chapter"]:
+            lines.append("*To come.*")
+        entry = nodes.container(classes=["chapter-entry", "written" if exists["chapter"] else "to-come"])
+        entry += nodes.container("", nodes.Text(number), classes=["chapter-number"])
+        body = nodes.container(classes=["chapter-body"])
+        self.state.nested_parse(StringList(lines, self.get_source_info()[0]), self.content_offset, body)
+        entry += body
+        return [entry]
+
+
+def prune(app: Sphinx, error: Exception | None) -> None:
+    """Remove what no page asks for: most of the megabytes of the built site."""
+    if error or app.builder.name != "html":
+        return
+    static = Path(app.outdir, "_static")
+    for pattern in UNUSED:
+        for path in list(static.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("chapter", Chapter)
+    app.connect("config-inited", give_address)
+    app.connect("html-page-context", adapt_page, priority=900)
+    app.connect("build-finished", prune, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,93 @@
+"""What the book's tools and tests ask about its notebooks: which there are, where they live, what they hold."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = ROOT / "chapters"
+FOLDERS = {"chapter": ".", "deeper": "deeper", "solution": "solutions", "sheet": "exercises"}
+
+
+def project() -> dict[str, str]:
+    """`version`, `repository` (owner/name) and `branch`, from pyproject.toml: their one place."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return {"version": settings["project"]["version"], **settings["tool"]["every-pixel"]}
+
+
+def colab_link(path: str) -> str:
+    """Where Colab opens the notebook at `path` (from the root of the repository)."""
+    address = project()
+    return f"https://colab.research.google.com/github/{address['repository']}/blob/{address['branch']}/{path}"
+
+
+def find(*kinds: str) -> list[Path]:
+    """The notebooks of these kinds ("chapter", "deeper", "solution", "sheet"; all if none is named), in order."""
+    folders = [FOLDERS[kind] for kind in kinds or FOLDERS]
+    return [
+        path for folder in folders for path in sorted((ROOT / "chapters" / folder).glob("[0-9]*_*.ipynb"))
+    ]
+
+
+def kind(path: Path) -> str:
+    """Which kind of notebook lives at this path."""
+    folder = path.parent.name
+    return next((name for name, place in FOLDERS.items() if place == folder), "chapter")
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook at `path`, as nbformat's version 4."""
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    """The tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The code cells that are not empty, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def code_lines(cell: nbformat.NotebookNode) -> int:
+    """Lines of a cell that are not blank."""
+    return sum(bool(line.strip()) for line in cell.source.splitlines())
+
+
+def markdown(notebook: nbformat.NotebookNode) -> str:
+    """The Markdown of a notebook, cells separated by a blank line."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def headings(notebook: nbformat.NotebookNode) -> list[tuple[int, str]]:
+    """(level, text) of every heading, in order."""
+    text = re.sub(r"^```.*?^```", "", markdown(notebook), flags=re.S | re.M)
+    return [(len(marks), title.strip()) for marks, title in re.findall(r"^(#{1,6}) +(.+)$", text, flags=re.M)]
+
+
+def words(notebook: nbformat.NotebookNode) -> int:
+    """Words a learner reads: without code, formulas, folded answers, link addresses and the references."""
+    text = markdown(notebook)
+    text = re.split(r"^#+ +References\b.*$", text, maxsplit=1, flags=re.M)[0]
+    for left_out in (
+        r"^```.*?^```",  # fenced code
+        r"<details.*?</details>",  # folded answers
+        r"\$\$.*?\$\$",  # formulas, on their own and in a line
+        r"(?<![\\$])\$[^$\n]+\$",
+        r"<[^>]+>",  # tags
+        r"(?<=\])\([^)\s]*\)",  # where a link goes
+    ):
+        text = re.sub(left_out, " ", text, flags=re.S | re.M)
+    return len([word for word in text.split() if re.search(r"\w", word)])
+
+
+def pictures(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The outputs of a code cell that hold a bitmap or a drawing."""
+    return [
+        output
+        for output in cell.get("outputs", [])
+        if any(mime.startswith("image/") for mime in output.get("data", {}))
+    ]

@@ -1,0 +1,206 @@
+"""The form of every notebook: what design and reader may rely on, whatever it teaches."""
+
+import base64
+import re
+import statistics
+
+import nbformat
+import pytest
+
+from book.tools import notebooks
+from book.tools.execute import METADATA, cost_cell, cost_line
+
+ALL = notebooks.find()
+EXECUTED = notebooks.find("chapter", "deeper", "solution")
+LECTURES = notebooks.find("chapter", "deeper")
+NETWORKS = [path for path in notebooks.find("chapter") if path.stem[:2] in ("05", "06", "07", "08")]
+
+# On Colab a directive or a role of MyST is raw text.
+DIRECTIVE = re.compile(r"^\s*(?::{3,}|`{3,})\{[\w:-]+\}|\{[\w:-]+\}`", flags=re.M)
+# The headings that every lecture has, in this order; between them it is free.
+HEADINGS = (
+    r"what you will be able to do",
+    r"what you need first",
+    r"summary",
+    r"recall",
+    r"exercise",
+    r"references",
+)
+# What the code of a lecture on a network does, in this order.
+STEPS = (r"load_trained\(", r"segnb\.models\.\w+\(", r"segnb\.fit\(", r"feature_maps\(", r"explore\(")
+
+
+def name(path):
+    return str(path.relative_to(notebooks.CHAPTERS))
+
+
+every = pytest.mark.parametrize("path", ALL, ids=name)
+executed = pytest.mark.parametrize("path", EXECUTED, ids=name)
+lecture = pytest.mark.parametrize("path", LECTURES, ids=name)
+
+
+def test_the_first_chapter_is_there():
+    assert (notebooks.CHAPTERS / "06_unet.ipynb").exists()
+
+
+@every
+def test_is_valid_and_carries_only_the_course_s_metadata(path):
+    notebook = notebooks.read(path)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata == nbformat.from_dict(METADATA)  # so: no widget state, no version of Python
+    for cell in notebook.cells:
+        assert not {"execution", "ExecuteTime", "scrolled", "outputId"} & set(cell.metadata), (
+            "times or traces of a tool"
+        )
+        assert "attachments" not in cell
+
+
+@every
+def test_no_directives(path):
+    for cell in notebooks.read(path).cells:
+        if cell.cell_type == "markdown":
+            assert not DIRECTIVE.search(cell.source), cell.source
+
+
+def test_directives_are_recognised():
+    assert DIRECTIVE.search(":::{note}\nx\n:::")
+    assert DIRECTIVE.search("```{exercise}\n```")
+    assert DIRECTIVE.search("as {cite:p}`ronneberger2015unet` shows")
+    assert not DIRECTIVE.search("```python\nx = {1: 2}\n```\nthe set $\\{a\\}$ and `{}`")
+
+
+@every
+def test_is_small_enough(path):
+    assert path.stat().st_size <= 2_000_000
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        for output in notebooks.pictures(cell):
+            for mime, data in output.data.items():
+                if mime.startswith("image/"):
+                    size = len(base64.b64decode(data)) if mime != "image/svg+xml" else len(data)
+                    assert size <= 150_000, cell.source
+
+
+@executed
+def test_was_run_in_order_from_a_clean_kernel(path):
+    counts = [cell.execution_count for cell in notebooks.code_cells(notebooks.read(path))]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@executed
+def test_outputs_are_what_may_be_stored(path):
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                assert "raises-exception" in notebooks.tags(cell), cell.source
+            assert output.get("name") != "stderr", cell.source
+            assert not any("widget" in mime for mime in output.get("data", {})), cell.source
+
+
+@executed
+def test_every_picture_is_described_where_jupyter_and_the_site_look(path):
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        shown = notebooks.pictures(cell)
+        assert len(shown) <= 1, cell.source
+        site = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
+        if shown:
+            own = [about["alt"] for about in shown[0].metadata.values() if "alt" in about]
+            assert own, cell.source
+            assert " ".join(own[0].split()) == site
+        else:
+            assert site is None, "alt text of a picture that is gone"
+
+
+@pytest.mark.parametrize("path", notebooks.find("sheet"), ids=name)
+def test_a_sheet_is_handed_out_empty(path):
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        assert cell.execution_count is None
+        assert cell.outputs == []
+
+
+@lecture
+def test_fits_one_lecture(path):
+    notebook = notebooks.read(path)
+    assert notebooks.words(notebook) <= 2500
+    assert len(notebooks.code_cells(notebook)) <= 45
+
+
+@lecture
+def test_code_cells_are_short(path):
+    lines = sorted(notebooks.code_lines(cell) for cell in notebooks.code_cells(notebooks.read(path)))
+    assert statistics.median(lines) <= 6
+    assert lines[int(0.9 * (len(lines) - 1))] <= 15
+    assert lines[-1] <= 40
+
+
+@executed
+def test_numbers_that_may_differ_are_followed_by_an_assertion(path):
+    cells = notebooks.code_cells(notebooks.read(path))
+    for number, cell in enumerate(cells[1:], start=1):
+        if "nbval-ignore-output" in notebooks.tags(cell):
+            here_and_next = "\n".join(one.source for one in cells[number : number + 2])
+            assert re.search(r"^\s*assert ", here_and_next, flags=re.M), cell.source
+
+
+@executed
+def test_nothing_is_skipped(path):
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        assert not {"nbval-skip", "skip-execution"} & set(notebooks.tags(cell)), cell.source
+
+
+@lecture
+def test_frame(path):
+    found = notebooks.headings(notebooks.read(path))
+    level, title = found[0]
+    assert level == 1
+    assert re.match(rf"{int(path.stem[:2])} · \w", title), title
+    assert [level for level, _ in found].count(1) == 1
+    titles = [title.lower() for _, title in found]
+    places = [next((i for i, t in enumerate(titles) if re.search(wanted, t)), None) for wanted in HEADINGS]
+    assert None not in places, dict(zip(HEADINGS, places))
+    assert places == sorted(places), dict(zip(HEADINGS, places))
+
+
+@lecture
+def test_the_box_for_those_who_start_here_is_short(path):
+    text = notebooks.markdown(notebooks.read(path))
+    box = re.search(r"<summary>[^<]*start here.*?</details>", text, flags=re.S | re.I)
+    assert box
+    assert len(re.sub(r"<[^>]+>|^```.*?^```", " ", box[0], flags=re.S | re.M).split()) <= 200
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=name)
+def test_a_network_is_shown_trained_then_built_then_looked_into(path):
+    code = "\n".join(cell.source for cell in notebooks.code_cells(notebooks.read(path)))
+    places = [match.start() if (match := re.search(step, code)) else None for step in STEPS]
+    assert None not in places, dict(zip(STEPS, places))
+    assert places == sorted(places), dict(zip(STEPS, places))
+    first_screen = "\n".join(cell.source for cell in notebooks.code_cells(notebooks.read(path))[:5])
+    assert "load_trained(" in first_screen
+
+
+@lecture
+def test_the_cost_is_what_was_measured(path):
+    notebook = notebooks.read(path)
+    cell = cost_cell(notebook)
+    assert cell is not None, "a Markdown cell tagged `cost` is missing; make execute fills it"
+    assert cell.source == cost_line(notebook, cell.metadata["cost"])
+
+
+@lecture
+def test_answers_to_recall_questions_are_folded(path):
+    text = notebooks.markdown(notebooks.read(path))
+    recall = re.split(r"^#+ .*recall.*$", text, flags=re.M | re.I)[1]
+    recall = re.split(r"^#+ ", recall, flags=re.M)[0]
+    assert recall.count("<details>") >= 3
+
+
+def test_words_leaves_out_what_is_not_read():
+    cells = [
+        "# A title of six words, here",
+        "Two words $x + y$ and `code`.\n\n```python\nnot counted = 1\n```\n\n$$\na + b\n$$",
+        "<details>\n<summary>Why?</summary>\n\nfolded away\n</details>\n\n[a link](https://example.org/not/counted)",
+        "## References\n\nnot counted at all",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(cell) for cell in cells])
+    assert notebooks.words(notebook) == 6 + 4 + 2

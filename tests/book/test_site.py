@@ -1,0 +1,220 @@
+"""The built site, read as HTML and looked at in a browser: complete, on its own, readable by day, night and on a phone."""
+
+import re
+from urllib.parse import urlparse
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from book.tools import notebooks
+
+LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
+# What Chromium reports although nothing is wrong: it asks for an icon that is not linked, on the page that redirects.
+HARMLESS = re.compile(r"favicon\.ico")
+
+
+def soup(site, page):
+    return BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser")
+
+
+def listed() -> list[str]:
+    """Every file that _toc.yml names."""
+    found = []
+
+    def walk(entry):
+        if isinstance(entry, list):
+            for one in entry:
+                walk(one)
+        elif isinstance(entry, dict):
+            found.extend(value for key, value in entry.items() if key in ("file", "root"))
+            for value in entry.values():
+                walk(value)
+
+    walk(yaml.safe_load((notebooks.ROOT / "_toc.yml").read_text(encoding="utf-8")))
+    return found
+
+
+def test_every_notebook_and_page_is_in_the_table_of_contents():
+    there = [str(path.relative_to(notebooks.ROOT).with_suffix("")) for path in notebooks.find()]
+    there += [f"book/{path.stem}" for path in (notebooks.ROOT / "book").glob("*.md")]
+    assert sorted(listed()) == sorted(there)
+
+
+def test_every_page_was_built(site, pages):
+    assert sorted(str(page) for page in pages) == sorted(f"{file}.html" for file in listed())
+    assert "book/index.html" in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_loaded_from_another_host(site, pages):
+    for page in pages:
+        for tag in soup(site, page).find_all(LOADING):
+            target = urlparse(tag.get(LOADING[tag.name]) or "")
+            assert not target.netloc, f"{page}: {tag}"
+    for sheet in site.rglob("_static/**/*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        assert not re.search(r"(?:url\(|@import)\s*['\"]?(?:https?:)?//", text), sheet.name
+
+
+def test_the_site_is_light(site):
+    static = sum(path.stat().st_size for path in (site / "_static").rglob("*") if path.is_file())
+    assert static <= 12_000_000
+    assert not list((site / "_static").rglob("*.map"))
+
+
+def test_every_lecture_and_sheet_opens_itself_on_colab(site):
+    for path in notebooks.find("chapter", "deeper", "sheet"):
+        place = path.relative_to(notebooks.ROOT)
+        links = {
+            a["href"] for a in soup(site, place.with_suffix(".html")).select('a[href*="colab.research"]')
+        }
+        assert notebooks.colab_link(place.as_posix()) in links
+        buttons = soup(site, place.with_suffix(".html")).select(
+            '.bd-header-article a[href*="colab.research"]'
+        )
+        assert {a["href"] for a in buttons} == {notebooks.colab_link(place.as_posix())}
+
+
+def test_a_page_with_solutions_opens_the_sheet_on_colab(site):
+    for path in notebooks.find("solution"):
+        page = soup(site, path.relative_to(notebooks.ROOT).with_suffix(".html"))
+        links = {a["href"] for a in page.select('a[href*="colab.research"]')}
+        assert links == {notebooks.colab_link(f"chapters/exercises/{path.name}")}
+
+
+def test_a_lecture_can_be_downloaded(site):
+    for path in notebooks.find("chapter", "deeper", "sheet"):
+        page = path.relative_to(notebooks.ROOT).with_suffix(".html")
+        (link,) = soup(site, page).select("p.run-it a.download")
+        assert (site / page.parent / link["href"]).resolve().read_bytes() == path.read_bytes()
+
+
+def test_the_map_of_chapters_links_what_exists(site):
+    entries = soup(site, "book/index.html").select(".chapter-entry")
+    assert [entry.select_one(".chapter-number").text.strip() for entry in entries] == list("12345678")
+    linked = {
+        a["href"].removeprefix("../").removesuffix(".html") for entry in entries for a in entry.select("a")
+    }
+    there = {str(path.relative_to(notebooks.ROOT).with_suffix("")) for path in notebooks.find()}
+    assert linked == there
+    for entry in entries:
+        assert ("To come." in entry.text) == (not entry.select("a"))
+
+
+def test_no_traceback_or_markup_shows(site, pages):
+    for page in pages:
+        text = soup(site, page).select_one("article").text
+        assert "Traceback (most recent call last)" not in text, page
+        assert not re.search(r"\{(cite|ref|doc|term)[\w:]*\}`|:::\{", text), page
+
+
+# --- in a browser --------------------------------------------------------------------------------------------------
+
+CONTRAST = """
+const shade = (rgb) => {
+  const [r, g, b] = rgb.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+const paper = (element) => {
+  for (let e = element; e; e = e.parentElement) {
+    const colour = parse(getComputedStyle(e).backgroundColor);
+    if (colour.length < 4 || colour[3] === 1) return colour.slice(0, 3);
+  }
+  return [255, 255, 255];
+};
+const poor = [];
+for (const element of document.querySelectorAll("article *, .bd-sidebar-primary a, .bd-sidebar-secondary a")) {
+  const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || !element.offsetParent || element.closest("mjx-container, .headerlink, button, .cell_output iframe, svg")) continue;
+  const a = shade(parse(getComputedStyle(element).color).slice(0, 3)), b = shade(paper(element));
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${element.tagName} ${element.className} ${element.textContent.trim().slice(0, 40)}`);
+}
+return poor;
+"""
+
+RENDERED = """
+const done = arguments[0];
+const wait = () => (window.MathJax && MathJax.startup && MathJax.startup.promise ? MathJax.startup.promise : Promise.resolve());
+wait().then(() => done({
+  formulas: document.querySelectorAll("article .math").length,
+  drawn: document.querySelectorAll("article .math mjx-container").length,
+  wrong: document.querySelectorAll("mjx-merror, article [data-mjx-error]").length,
+  broken: [...document.images].filter((image) => image.complete && !image.naturalWidth).map((image) => image.src),
+  hosts: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => name.startsWith("http")),
+  scripts: !!window.MathJax,
+}));
+"""
+
+
+def visit(browser, url, width, theme):
+    """Open a page of the site at this width, by day or by night."""
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.size(width)
+    media = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    browser.driver.get(url)
+    return browser.driver.execute_async_script(RENDERED)
+
+
+@pytest.mark.parametrize(("width", "theme"), [(360, "light"), (1280, "dark")])
+def test_every_page_in_a_browser(address, pages, browser, width, theme):
+    for page in pages:
+        browser.complaints()
+        seen = visit(browser, f"{address}/{page}", width, theme)
+        assert [line for line in browser.complaints() if not HARMLESS.search(line)] == [], page
+        assert {urlparse(name).netloc for name in seen["hosts"]} == {urlparse(address).netloc}, page
+        assert seen["broken"] == [], page
+        assert browser.overflow() == 0, f"{page} must be scrolled sideways at {width} px"
+        assert browser.run("return document.documentElement.dataset.theme") == theme, page
+        assert browser.run(CONTRAST) == [], page
+        if seen["formulas"]:
+            assert (seen["drawn"], seen["wrong"]) == (seen["formulas"], 0), page
+
+
+def test_pictures_keep_their_colours_in_the_dark(address, browser):
+    for path in notebooks.find("chapter"):
+        place = path.relative_to(notebooks.ROOT).with_suffix(".html")
+        visit(browser, f"{address}/{place.as_posix()}", 1280, "dark")
+        filters = browser.run(
+            "return [...document.querySelectorAll('article img')].map((image) => getComputedStyle(image).filter)"
+        )
+        assert set(filters) <= {"none"}
+
+
+def test_the_landing_page_s_street(address, browser):
+    visit(browser, f"{address}/book/index.html", 800, "light")
+    shown = browser.run("""
+      const slider = document.querySelector("figure.wipe input");
+      const mask = document.querySelector("figure.wipe img + img");
+      const clip = (value) => { slider.value = value; slider.dispatchEvent(new Event("input")); return getComputedStyle(mask).clipPath; };
+      return [clip(0), clip(100)];
+    """)
+    assert shown[0] != shown[1]
+    words = browser.run("""
+      const layers = document.querySelector("figure.wipe .layers"), box = layers.getBoundingClientRect();
+      const at = (x, y) => {
+        layers.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + x * box.width, clientY: box.top + y * box.height }));
+        return document.querySelector("figure.wipe output").textContent;
+      };
+      return [at(0.5, 0.02), at(0.5, 0.98), at(0.02, 0.5), at(1, 1)];
+    """)
+    assert words[0] == "Row 0, column 36: sky"
+    assert words[1].endswith("road")
+    assert words[2].endswith("building")
+    assert words[3].startswith("Row 35, column 71: ")
+
+
+def test_the_street_s_labels_are_those_of_its_mask():
+    from PIL import Image
+
+    page = (notebooks.ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    labels = re.search(r'data-labels="(\w+)"', page)[1]
+    mask = Image.open(notebooks.ROOT / "book" / "_static" / "street-mask.png").convert("RGB")
+    assert mask.size == (72, 36)
+    assert len(labels) == 72 * 36
+    pairs = set(
+        zip(labels, mask.get_flattened_data() if hasattr(mask, "get_flattened_data") else mask.getdata())
+    )
+    assert len(pairs) == len({label for label, _ in pairs}) == len({colour for _, colour in pairs}) == 9
