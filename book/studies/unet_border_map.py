@@ -21,7 +21,7 @@ from book.tools.studies import study
     ],
     data="dish",
     seeds=(0, 1, 2),
-    steps=200,
+    steps=160,
     brief=4,
 )
 def one_seed(seed, steps):

@@ -11,7 +11,7 @@ from book.tools.studies import study
     depends_on=["segnb.models.unet", "segnb.training", "segnb.data.cells", "segnb.data.augment"],
     data="cells",
     seeds=(0, 1, 2),
-    steps=240,
+    steps=120,
     brief=4,
 )
 def one_seed(seed, steps):

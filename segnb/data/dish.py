@@ -43,9 +43,8 @@ def layout(rng, y, x, scale):
     rows, columns = (np.clip(c * scale, 0, n - 1).astype(int) for c, n in zip(centres.T, shape))
     stays = (crowd[rows, columns] > 0.35) | (rng.uniform(size=len(radii)) < 0.15)
     stays |= ~stays.any()  # never an empty dish
-    label, rim = nearest_disc(
-        y + warp[0], x + warp[1], centres[stays], radii[stays], max(1, round(4 * scale))
-    )
+    step = max(1, round(4 * scale))
+    label, rim = nearest_disc(y + warp[0], x + warp[1], centres[stays], radii[stays], step)
     covered = rim < 2.5
     return _separate(np.where(covered, label + 1, 0), 0.45 * smooth(rng, *shape, 12), scale), covered
 
@@ -84,9 +83,8 @@ def _shade(rng, cell, covered, scale):
     contrast = np.clip(0.55 + 0.4 * smooth(rng, *shape, 22), 0.06, 1.1)
     body += contrast * (0.20 * np.exp(-((gap / 0.9) ** 2)) - 0.12 * np.exp(-(((gap - 2.2) / 1.4) ** 2)))
     strength = np.clip(0.30 + 0.08 * smooth(rng, *shape, 20), 0.12, 0.48)
-    return np.where(
-        covered, body, 0.58 + strength * np.exp(-away / 2.6) - 0.05 * np.exp(-(((away - 9) / 4) ** 2))
-    )
+    halo = strength * np.exp(-away / 2.6) - 0.05 * np.exp(-(((away - 9) / 4) ** 2))
+    return np.where(covered, body, 0.58 + halo)
 
 
 def _nuclei(rng, image, y, x, cell, scale):

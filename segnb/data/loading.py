@@ -10,8 +10,8 @@ Real (`isbi2012`, `camvid`, ...) has CLASSES, PALETTE, CHANNELS and TWIN (the na
     read(image_path, mask_path) -> (uint8 H×W or H×W×C, uint8 H×W with 255 = void)
     download(folder)                                             makes the folder, or raises DataError
 where `folder` is the set's own folder, `root/name`. Keyword-only arguments of `files` are options that `load` accepts.
-Instead of these a real set may have `open_set(root, split, size, *, ...) -> SegmentationData`, for what has no fixed
-classes or layout; it gets `root` itself.
+Instead of the constants, `files` and `read` a real set may have `open_set(root, split, size, *, ...) ->
+SegmentationData`, for what has no fixed classes or layout; it gets `root` itself.
 """
 
 import importlib
@@ -127,9 +127,8 @@ class SegmentationData(Dataset):
             raise ValueError(f"{self.name} has no class 'cell'; its classes are {', '.join(self.classes)}")
         from scipy import ndimage
 
-        return torch.from_numpy(
-            ndimage.label(self[index][1].numpy() == self.classes.index("cell"))[0].astype(np.int32)
-        )
+        is_cell = self[index][1].numpy() == self.classes.index("cell")
+        return torch.from_numpy(ndimage.label(is_cell)[0].astype(np.int32))
 
 
 def load(name, split="train", *, size=None, root=None, download=False, **options):
@@ -173,21 +172,22 @@ def choose(name, split="train", *, size=None, root=None, **options):
     lacks the split asked for, and a $SEGNB_DATA or `root` that does not exist, raise DataError.
     """
     module = _module(name)
-    if _is_generated(module):
-        data, why = load(name, split, size=size, **options), "generated pictures"
-    elif (place := _root(root)) is None:
-        data, why = _twin(name, module, split, size), "its generated twin, as SEGNB_DATA=generated asks"
-    else:
+    _check_options(name, module, options)
+    problem = None
+    if not _is_generated(module) and (place := _root(root)) and not _on_disk(name, module, place, options):
         try:
-            if not _on_disk(name, module, place, options):
-                module.download(place / name)
-        except DataError as problem:
-            data, why = _twin(name, module, split, size, problem), f"its generated twin, because {problem}"
-        else:
-            data, why = (
-                load(name, split, size=size, root=root, **options),
-                f"the real pictures in {place / name}",
-            )
+            module.download(place / name)
+        except DataError as caught:
+            problem = caught
+    if _is_generated(module):
+        data, why = load(name, split, size=size), "generated pictures"
+    elif place is None:
+        data, why = _twin(name, module, split, size), "its generated twin, as SEGNB_DATA=generated asks"
+    elif problem:
+        data, why = _twin(name, module, split, size, problem), f"its generated twin, because {problem}"
+    else:
+        data = load(name, split, size=size, root=root, **options)
+        why = f"the real pictures in {place / name}"
     print(f"{name} ({split}): {len(data)} images from {data.name}, {why}")
     return data
 

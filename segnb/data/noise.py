@@ -23,10 +23,8 @@ def smooth(rng, height, width, wavelength, count=None):
     scale = min(height, width) / NATIVE
     rows, columns = (round(n / scale / wavelength) + 2 for n in (height, width))
     coarse = rng.standard_normal((1, count or 1, rows, columns), dtype=np.float32)
-    field = F.interpolate(torch.from_numpy(coarse), (height, width), mode="bicubic", align_corners=True)[
-        0
-    ].numpy()
-    field *= 1.3  # between its points, interpolation averages the noise
+    field = F.interpolate(torch.from_numpy(coarse), (height, width), mode="bicubic", align_corners=True)
+    field = 1.3 * field[0].numpy()  # between its points, interpolation averages the noise
     return field if count else field[0]
 
 

@@ -85,8 +85,7 @@ def median_frequency_weights(data, *, include_void=False):
     Args:
         data: a data set with ``class_counts()``, or such counts: ``.pixels`` and ``.pixels_in_images``, K+1
             integers each, the last for void.
-        include_void: let void take part in the median, as the released CamVid weights seem to do. It still gets
-            no weight of its own.
+        include_void: let void take part in the median, as one class more. It still gets no weight of its own.
 
     Source: Eigen & Fergus (2015), section 3.3; used by SegNet (Badrinarayanan et al., 2017), section 4.
     """
@@ -95,9 +94,8 @@ def median_frequency_weights(data, *, include_void=False):
     frequency = pixels.double() / total.double()
     if not include_void:
         frequency = frequency[:-1]
-    median = frequency[frequency > 0].quantile(
-        0.5
-    )  # the mean of the middle two, where .median() takes the lower
+    # Of an even number of classes, the median is the mean of the middle two; torch's median() is the lower one.
+    median = frequency[frequency > 0].quantile(0.5)
     num_classes = len(pixels) - 1
     return torch.where(frequency > 0, median / frequency, 0)[:num_classes].float()
 

@@ -48,8 +48,9 @@ class ResNet(nn.Module):
     multi_grid: what the rate is multiplied by in each unit of the last stage.
 
     Module names are torchvision's. With output stride 32 and multi-grid (1, 1, 1) so are the outputs. At 16 and 8 every
-    3×3 convolution of a stage without its stride has that stage's rate, as the paper says; torchvision's
-    `replace_stride_with_dilation` leaves the first one at the rate of the stage before.
+    3×3 convolution of a stage without its stride has that stage's rate, as the paper says. torchvision's
+    `replace_stride_with_dilation` leaves the first one, which carried the stride, at the rate of the stage before: then
+    the dense map contains the strided one exactly, pixel for pixel.
 
     Raises ValueError for another output stride, and for a multi-grid that is not one whole number ≥ 1 for each unit.
     """

@@ -20,8 +20,8 @@ SOURCES = ("book/**/*", "chapters/**/*.ipynb", "_config.yml", "_toc.yml", "pypro
 def stale() -> bool:
     """Is a source of the site newer than its front page?"""
     built = (HTML / "index.html").stat().st_mtime if (HTML / "index.html").exists() else 0
-    files = [path for pattern in SOURCES for path in ROOT.glob(pattern) if "__pycache__" not in path.parts]
-    return any(path.stat().st_mtime > built for path in files)
+    files = [path for pattern in SOURCES for path in ROOT.glob(pattern) if path.is_file()]
+    return any(path.stat().st_mtime > built for path in files if path.suffix != ".pyc")
 
 
 @pytest.fixture(scope="session")

@@ -194,8 +194,9 @@ def test_names_are_the_data_sets_and_no_helpers():
 
 @pytest.mark.parametrize("split", ["training", "", None, "Train"])
 def test_unknown_splits_are_refused(split):
-    with pytest.raises(ValueError, match="train, val, test"):
-        load("cells", split)
+    for get in (load, choose):
+        with pytest.raises(ValueError, match="train, val, test"):
+            get("cells", split)
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "32", (32,), (1, 2, 3), (32, 0), (32.0, 32)])
@@ -208,8 +209,8 @@ def test_unknown_options_are_refused(isbi_root):
     for name in ("cells", "isbi2012"):
         with pytest.raises(ValueError, match="no option 'colour'"):
             load(name, root=isbi_root, colour="red")
-    with pytest.raises(ValueError, match="no option 'colour'"):
-        choose("cells", colour="red")
+        with pytest.raises(ValueError, match="no option 'colour'"):
+            choose(name, root=isbi_root, colour="red")
 
 
 def test_data_is_found_through_root_then_the_environment_then_the_cache(

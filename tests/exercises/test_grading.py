@@ -190,6 +190,7 @@ def graded(tmp_path_factory):
     (folder / ".hidden").mkdir()
     (folder / "linked").mkdir()
     (folder / "linked" / "a.ipynb").symlink_to(folder / "correct" / "06_unet.ipynb")
+    (folder / "elsewhere").symlink_to(folder / "correct", target_is_directory=True)
     (folder / "flat.ipynb").write_text(json.dumps(SUBMISSIONS["correct"]), encoding="utf-8")
     (folder / "correct" / ".ipynb_checkpoints").mkdir()
     (folder / "correct" / ".ipynb_checkpoints" / "old.ipynb").write_text("{", encoding="utf-8")
@@ -224,7 +225,7 @@ def crop(graded, student):
 def test_everybody_is_in_the_table(graded):
     rows, code, _ = graded
     assert code == 0
-    assert set(rows) == {*SUBMISSIONS, "empty", "linked", "flat"}
+    assert set(rows) == {*SUBMISSIONS, "empty", "linked", "elsewhere", "flat"}
     assert list(rows["correct"][0]) == list(grading.COLUMNS)
 
 
@@ -269,6 +270,7 @@ def test_marks(graded, student, points, how, hint):
         ("other_notebook", "No answer cell of these exercises was found."),
         ("empty", "There is no notebook (.ipynb) in this folder."),
         ("linked", "a.ipynb is a link, not a file"),
+        ("elsewhere", "There is no notebook (.ipynb) in this folder."),
     ],
 )
 def test_what_needs_a_human_is_one_row(graded, student, reason):
