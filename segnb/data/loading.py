@@ -142,10 +142,7 @@ def load(name, split="train", *, size=None, root=None, download=False, **options
     options: what the set's own module takes besides (`folder`, `pets`).
     Raises ValueError for an unknown name, split, size or option and DataError for files that are missing or damaged.
     """
-    module, size = _module(name), _size(size)
-    if split not in SPLITS:
-        raise ValueError(f"split is one of {', '.join(SPLITS)}, not {split!r}")
-    _check_options(name, module, options)
+    module, size = _checked(name, split, size, options)
     if _is_generated(module):
         return _generated(name, module, split, size or module.SIZE)
     root = _root(root)
@@ -171,23 +168,11 @@ def choose(name, split="train", *, size=None, root=None, **options):
     Arguments and return value as for `load`. With SEGNB_DATA=generated (and no `root`) always the twin. A real set that
     lacks the split asked for, and a $SEGNB_DATA or `root` that does not exist, raise DataError.
     """
-    module = _module(name)
-    _check_options(name, module, options)
-    problem = None
-    if not _is_generated(module) and (place := _root(root)) and not _on_disk(name, module, place, options):
-        try:
-            module.download(place / name)
-        except DataError as caught:
-            problem = caught
+    module, _ = _checked(name, split, size, options)
     if _is_generated(module):
         data, why = load(name, split, size=size), "generated pictures"
-    elif place is None:
-        data, why = _twin(name, module, split, size), "its generated twin, as SEGNB_DATA=generated asks"
-    elif problem:
-        data, why = _twin(name, module, split, size, problem), f"its generated twin, because {problem}"
     else:
-        data = load(name, split, size=size, root=root, **options)
-        why = f"the real pictures in {place / name}"
+        data, why = _real_or_twin(name, module, split, size, root, options)
     print(f"{name} ({split}): {len(data)} images from {data.name}, {why}")
     return data
 
@@ -278,12 +263,6 @@ def _is_data_set(module):
     return hasattr(module, "CLASSES") or hasattr(module, "open_set")
 
 
-def _module(name):
-    if name not in names():
-        raise ValueError(f"there is no data set {name!r}; there are {', '.join(names())}")
-    return _import(name)
-
-
 def _is_generated(module):
     return hasattr(module, "render")
 
@@ -298,7 +277,13 @@ def _size(size):
     return pair
 
 
-def _check_options(name, module, options):
+def _checked(name, split, size, options):
+    """(module of the set, size as (height, width) or None). ValueError if an argument of `load` is wrong."""
+    if name not in names():
+        raise ValueError(f"there is no data set {name!r}; there are {', '.join(names())}")
+    if split not in SPLITS:
+        raise ValueError(f"split is one of {', '.join(SPLITS)}, not {split!r}")
+    module = _import(name)
     opener = getattr(module, "open_set", None) or getattr(module, "files", None)
     parameters = inspect.signature(opener).parameters.values() if opener else ()
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
@@ -306,6 +291,7 @@ def _check_options(name, module, options):
         if option not in known:
             takes = f"takes {', '.join(known)}" if known else "takes no options of its own"
             raise ValueError(f"load({name!r}) has no option {option!r}; it {takes}")
+    return module, _size(size)
 
 
 def _root(root):
@@ -369,6 +355,19 @@ def _real(name, module, root, split, size, options):
         item=partial(_read, files, module.read, size, len(module.CLASSES)),
         generated=False,
     )
+
+
+def _real_or_twin(name, module, split, size, root, options):
+    """(data, why it is that one), for `choose`."""
+    place = _root(root)
+    if place is None:
+        return _twin(name, module, split, size), "its generated twin, as SEGNB_DATA=generated asks"
+    try:
+        if not _on_disk(name, module, place, options):
+            module.download(place / name)
+    except DataError as problem:
+        return _twin(name, module, split, size, problem), f"its generated twin, because {problem}"
+    return load(name, split, size=size, root=root, **options), f"the real pictures in {place / name}"
 
 
 def _twin(name, module, split, size, problem=None):

@@ -203,7 +203,9 @@ def things(s):
                 z += rng.uniform(5, 8)
         found += [(paint.lamp_post, kerb + 0.2 * pavement, z, -side) for z in scatter(rng, 1.4, 6, 45)]
         found += [(paint.sign, kerb + rng.uniform(0.15, 0.4) * pavement, z) for z in scatter(rng, 1.4, 6, 22)]
-        found += [(paint.bicyclist, kerb - side * rng.uniform(0.6, 1.6), z) for z in scatter(rng, 0.36, 8, 32)]
+        found += [
+            (paint.bicyclist, kerb - side * rng.uniform(0.6, 1.6), z) for z in scatter(rng, 0.36, 8, 32)
+        ]
         for thing, mean, z0, z1, share in (
             (paint.tree, 1.1, 7, 40, (0.35, 0.35)),
             (paint.pedestrian, 2.0, 5, 28, (0.2, 0.9)),
