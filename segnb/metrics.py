@@ -44,7 +44,7 @@ class ConfusionMatrix:
             ValueError: shapes that do not fit, labels out of range. TypeError: a float or boolean map.
         """
         check_integers(target, "target")
-        if pred.is_floating_point() and pred.ndim == 4:
+        if pred.is_floating_point():
             pred = self._largest(pred, target)
         check_integers(pred, "pred")
         if pred.shape != target.shape:
@@ -52,6 +52,18 @@ class ConfusionMatrix:
                 f"pred {tuple(pred.shape)} and target {tuple(target.shape)} must be of equal shape"
             )
         self.matrix += self._count(pred.long(), target.long()).cpu()
+
+    def _largest(self, logits, target):
+        if logits.ndim != 4:
+            raise TypeError(
+                f"pred must be integers or logits N×K×H×W, got {logits.dtype} {tuple(logits.shape)}: take argmax"
+            )
+        if logits.shape[1] != self.num_classes:
+            raise ValueError(
+                f"pred must have {self.num_classes} classes, got the shape {tuple(logits.shape)}"
+            )
+        check_fit(logits, target)
+        return logits.argmax(1)
 
     def _count(self, pred, target):
         """The K×K matrix of one batch: count every pair of labels, void among them, then see which may occur."""
@@ -63,11 +75,13 @@ class ConfusionMatrix:
                 found = int(low if low < lowest else high)
                 raise ValueError(f"{name} must hold classes 0..{k - 1} or ignore_index={void}, found {found}")
 
-        labels = highest - lowest + 1
-        pair = torch.add(pred, target, alpha=labels)  # one number for each (target, pred)
+        n = highest - lowest + 1
+        pair = torch.add(pred, target, alpha=n)  # one number for each (target, pred)
         if lowest < 0:
-            pair -= lowest * (labels + 1)
-        table = pair.flatten().bincount(minlength=labels**2).view(labels, labels)
+            pair -= lowest * (n + 1)
+        table = (
+            pair.flatten().bincount(minlength=n * n).view(n, n)
+        )  # row: target − lowest, column: pred − lowest
         table[void - lowest] = 0
         classes = slice(-lowest, k - lowest)
         counts = table[classes, classes].clone()
@@ -79,14 +93,6 @@ class ConfusionMatrix:
                 f"ignore_index={void}"
             )
         return counts
-
-    def _largest(self, logits, target):
-        if logits.shape[1] != self.num_classes:
-            raise ValueError(
-                f"logits must have {self.num_classes} classes, got the shape {tuple(logits.shape)}"
-            )
-        check_fit(logits, target)
-        return logits.argmax(1)
 
     @property
     def _right(self):
@@ -150,8 +156,7 @@ def boundary_f1(pred, target, tolerance=0.0075, ignore_index=255):
     Raises:
         ValueError: shapes that differ or are neither H×W nor N×H×W. TypeError: a float or boolean map.
 
-    Source: Csurka et al. (2013), section 3; SegNet (Badrinarayanan et al., 2017), section 4, for the tolerance
-    and the means.
+    Source: Csurka et al. (2013); SegNet (Badrinarayanan et al., 2017) for the tolerance and the means.
     """
     check_integers(pred, "pred")
     check_integers(target, "target")

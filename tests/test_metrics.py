@@ -193,6 +193,12 @@ def test_a_prediction_of_void_on_a_labelled_pixel_is_refused():
         counted(torch.tensor([0, 255]), torch.tensor([0, 1]), 2)
 
 
+def test_it_says_what_it_holds():
+    text = repr(counted(*by_hand(), 4))
+    assert "14 pixels" in text
+    assert "pixel accuracy 0.857" in text
+
+
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10**6), cuts=st.lists(st.integers(0, 6), max_size=3))
 def test_any_batching_counts_the_same(seed, cuts):

@@ -20,12 +20,14 @@ def check_input(logits, target, ignore_index):
         raise ValueError(f"logits must be N×K×H×W, got the shape {tuple(logits.shape)}")
     check_integers(target, "target")
     check_fit(logits, target)
+    target = target.long()
     if target.device.type == "cpu" or os.environ.get("SEGNB_STRICT") == "1":
         check_labels(target, logits.shape[1], ignore_index)
-    return logits if logits.dtype == torch.float64 else logits.float(), target.long()
+    return logits if logits.dtype == torch.float64 else logits.float(), target
 
 
 def check_integers(labels, name):
+    """Raise ``TypeError`` for anything but whole numbers; a mask of bools or floats is often a slip."""
     if labels.dtype not in INTEGERS:
         raise TypeError(f"{name} must hold integer class indices, got {labels.dtype}: use {name}.long()")
 
@@ -40,13 +42,13 @@ def check_fit(logits, target):
         )
 
 
-def check_labels(labels, num_classes, ignore_index, name="target"):
+def check_labels(labels, num_classes, ignore_index):
     """Raise ``ValueError`` unless every label is a class 0..num_classes−1 or `ignore_index`."""
     if labels.numel() == 0:
         return
     low, high = labels.where(labels != ignore_index, 0).aminmax()
     if low < 0 or high >= num_classes:
         raise ValueError(
-            f"{name} must hold classes 0..{num_classes - 1} or ignore_index={ignore_index}, "
+            f"target must hold classes 0..{num_classes - 1} or ignore_index={ignore_index}, "
             f"found {(low if low < 0 else high).item()}"
         )

@@ -87,7 +87,7 @@ def median_frequency_weights(data, *, include_void=False):
             integers each, the last for void.
         include_void: let void take part in the median, as one class more. It still gets no weight of its own.
 
-    Source: Eigen & Fergus (2015), section 3.3; used by SegNet (Badrinarayanan et al., 2017), section 4.
+    Source: Eigen & Fergus (2015), for semantic labels; taken over by SegNet (Badrinarayanan et al., 2017).
     """
     counts = data.class_counts() if hasattr(data, "class_counts") else data
     pixels, total = torch.as_tensor(counts.pixels), torch.as_tensor(counts.pixels_in_images)

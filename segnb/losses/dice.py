@@ -18,23 +18,24 @@ def dice(
 ):
     """1 − the mean over the classes of the soft Dice score D_k = (2 Σ p·g + smooth) / (Σ p + Σ g + smooth).
 
-    p is the softmax of the logits, g is 1 where the target is class k and 0 elsewhere, and the sums run over the
-    labelled pixels. The loss lies in 0..1, and 0 is perfect. If no pixel is labelled it is 0 and so is its gradient.
+    p is the softmax of the logits, g is 1 where the target is class k and 0 elsewhere, and the sums run over
+    the labelled pixels. The loss lies in 0..1, and 0 is perfect. If no pixel is labelled it is 0, and so is its
+    gradient.
 
     Args:
         logits: N×K×H×W, any floating dtype; sums are taken in float32, or in float64 if the logits are.
         target: N×H×W integers, a class 0..K−1 or `ignore_index`.
-        per_image: sum over each picture and average the pictures' losses (those with a labelled pixel), rather than
-            sum over the whole batch.
-        present_only: average over the classes in the target; otherwise over all K, and then a class that is nowhere
-            scores 0 for the faintest p > 0 (1 if p is exactly 0), unless `smooth` forgives some.
-        smooth: pixels added to both areas; with 1, a class of few pixels scores well whatever is predicted.
+        per_image: sum over each picture and average the losses of the pictures that have a labelled pixel,
+            rather than sum over the whole batch.
+        present_only: average over the classes in the target; otherwise over all K, and then a class that is
+            nowhere scores 0 for the faintest p > 0 (1 if p is exactly 0), unless `smooth` forgives some.
+        smooth: pixels added above and below; with 1, a class of few pixels scores well whatever is predicted.
         squared: Σ p² + Σ g² in the denominator (V-Net).
 
     Raises:
         ValueError: shapes that do not fit, labels outside 0..K−1. TypeError: wrong dtypes.
 
-    Source: V-Net (Milletari et al., 2016), section 3, for two classes and with squares.
+    Source: V-Net (Milletari et al., 2016), "Dice loss layer", for two classes and with squares.
     """
     overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image, squared)
     score = _ratio(2 * overlap + smooth, predicted + true + smooth)
@@ -54,10 +55,10 @@ def tversky(
 ):
     """1 − the mean over the classes of TP / (TP + α·FP + β·FN), each with `smooth` added to both sides.
 
-    α is the price of inventing a pixel, β of missing one: ½ and ½ is `dice`, 1 and 1 the soft IoU, and β > α finds
-    more of a rare class. Soft counts: TP = Σ p·g, FP = Σ p·(1 − g), FN = Σ (1 − p)·g. The rest as in `dice`.
+    α is the price of inventing a pixel, β of missing one: ½ and ½ is `dice`, 1 and 1 the soft IoU, and β > α
+    finds more of a rare class. Soft counts: TP = Σ p·g, FP = Σ p·(1 − g), FN = Σ (1 − p)·g. The rest as in `dice`.
 
-    Source: Salehi et al. (2017), eq. 3 and 4.
+    Source: Salehi et al. (2017), the Tversky index and its loss, for two classes.
     """
     overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image)
     errors = alpha * (predicted - overlap) + beta * (true - overlap)
@@ -67,10 +68,10 @@ def tversky(
 def generalised_dice(logits, target, *, ignore_index=255, per_image=False):
     """1 − 2 Σ_k w_k Σ p·g / Σ_k w_k (Σ p + Σ g) with w_k = 1/(Σ g)²: one Dice score for all classes together.
 
-    The classes are summed before the division, else the weights would cancel. A class that is not in the target has
-    weight 0, not 1/0. The rest as in `dice`.
+    The classes are summed before the division, else the weights would cancel. A class that is not in the
+    target has weight 0, not 1/0. The rest as in `dice`.
 
-    Source: Sudre et al. (2017), section 2, "Generalized Dice loss".
+    Source: Sudre et al. (2017), the generalised Dice loss (GDL), for two classes.
     """
     overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image)
     w = (1 / true**2).where(true > 0, 0)
@@ -92,8 +93,8 @@ class _SoftAreas(torch.autograd.Function):
     """The three sums for each picture (N×K), without ever making a one-hot g.
 
     Σ p·g only asks each pixel for the p of its own class: ``gather`` fetches it, ``scatter_add_`` adds it to the
-    pixel's picture and class. The gradient is written out since autograd would keep several maps of the logits' size
-    where p will do: if the loss changes by v_k with p_k, the softmax turns that into p_k·(v_k − Σ_j p_j·v_j).
+    pixel's picture and class. The gradient is written out since autograd would keep several maps of the logits'
+    size where p will do: if the loss changes by v_k with p_k, softmax turns that into p_k·(v_k − Σ_j p_j·v_j).
     """
 
     @staticmethod

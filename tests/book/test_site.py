@@ -151,6 +151,7 @@ wait().then(() => done({
 def visit(browser, url, width, theme):
     """Open a page of the site at this width, by day or by night."""
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    browser.driver.set_script_timeout(60)
     browser.size(width)
     media = [{"name": "prefers-color-scheme", "value": theme}]
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segnb.losses import cross_entropy, focal
+from segnb.losses import cross_entropy, dice, focal
 
 
 def batch(seed=0, n=2, k=5, h=6, w=7, void=0.2, dtype=torch.float64):
@@ -170,6 +170,24 @@ def test_refusals(loss):
         loss(logits, target, weight=torch.ones(4))
     with pytest.raises(ValueError, match="pixel_weight"):
         loss(logits, target, pixel_weight=torch.ones(2, 1, 6, 7))
+
+
+def test_a_small_dtype_does_not_fold_labels_onto_ignore_index():
+    logits = torch.randn(1, 3, 1, 2)
+    for label, dtype, ignore_index in ((156, torch.uint8, -100), (-1, torch.int8, 255)):
+        with pytest.raises(ValueError, match=f"found {label}"):
+            cross_entropy(logits, torch.tensor([[[0, label]]], dtype=dtype), ignore_index=ignore_index)
+
+
+def test_off_the_cpu_labels_are_read_only_in_strict_mode(monkeypatch):
+    logits, target = (x.to("meta") for x in batch())  # a device that has shapes but no values to read
+    monkeypatch.delenv("SEGNB_STRICT", raising=False)
+    assert cross_entropy(logits, target).shape == ()
+    assert dice(logits, target).shape == ()
+    monkeypatch.setenv("SEGNB_STRICT", "1")
+    for loss in (cross_entropy, dice):
+        with pytest.raises(RuntimeError, match="meta"):
+            loss(logits, target)
 
 
 def test_a_negative_gamma_is_refused():
