@@ -204,6 +204,8 @@ def mark(sandbox: Sandbox, exercise: engine.Exercise, found: Found, imports: lis
         ],
     }
     reply = sandbox.run(request)
+    if "refused" in reply:
+        return Mark(0, HUMAN, f"The machine refused to run it: {reply['refused']}", 0)
     try:
         outcomes = [sound(json.loads(line)) for line in reply["lines"]]
         verdict = engine.judge(exercise, outcomes, seed)

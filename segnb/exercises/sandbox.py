@@ -8,6 +8,7 @@ read but not change, nothing in the folders named `hidden`, an empty environment
 Limits on processor time, memory and file size hold everywhere.
 """
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -162,15 +163,12 @@ def finish(child: int, deadline: float) -> tuple:
     while not gone and time.monotonic() < deadline:
         time.sleep(0.002)
         gone, status, usage = os.wait4(child, os.WNOHANG)
-    for kill in (
-        os.killpg,
-        *([] if gone else [os.kill]),
-    ):  # behind walls the first process takes all others with it
-        try:
-            kill(child, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue  # nothing left to end
-    return (status, usage) if gone else os.wait4(child, 0)[1:]
+    if not gone:
+        os.kill(child, signal.SIGKILL)  # behind walls the first process takes all others with it
+        _, status, usage = os.wait4(child, 0)
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # raised where nothing is left to end
+        os.killpg(child, signal.SIGKILL)
+    return status, usage
 
 
 def be_the_answer(request: dict, reply: int, nowhere: int) -> None:
