@@ -86,7 +86,7 @@ class Page:
         from matplotlib.figure import Figure
 
         self.width, self.height = width + 2 * EDGE, height + 2 * EDGE
-        self.figure = Figure(figsize=(self.width, self.height))
+        self.figure = Figure(figsize=(self.width, self.height), facecolor=style.PAPER)
 
     def at(self, x, y):
         return (x + EDGE) / self.width, 1 - (y + EDGE) / self.height

@@ -92,9 +92,9 @@ def test_most_pictures_have_patches_of_the_other_world(test_set):
     _, masks = test_set.stack()
     grass, sand = (masks == worlds.GRASS).sum((1, 2)), (masks == worlds.SAND).sum((1, 2))
     strangers = torch.minimum(grass, sand) / (grass + sand)
-    assert (strangers > 0).float().mean() > 0.8
-    assert strangers.max() <= 0.42
-    assert strangers.mean() > 0.2
+    assert (strangers > 0).float().mean() > 0.6
+    assert strangers.max() <= 0.25
+    assert strangers.mean() > 0.08
 
 
 def test_a_classifier_of_colours_knows_grass_and_sand_but_guesses_road_and_river(test_set):
