@@ -177,7 +177,16 @@ def test_train_mode_inside_and_eval_mode_at_the_end():
     model = network().eval()
     model[0].register_forward_hook(lambda module, args, output: modes.append(module.training))
     fit(model, pictures(4), pictures(2), loss=F.cross_entropy, val_every=3, **FAST)
-    assert modes == [True, True, True, False, True, True, True, False]  # both pictures in one validation batch
+    assert modes == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]  # both pictures in one validation batch
     assert not any(module.training for module in model.modules())
 
 
