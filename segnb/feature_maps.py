@@ -18,9 +18,10 @@ def features(model, x, layers=None):
     none. A layer that runs more than once is shown as it was the last time; of an output of several tensors the first
     is taken. ``KeyError`` for an unknown name, listing those there are; ``ValueError`` for a layer that did not run.
     """
-    names = list(
-        _default_layers(model) if layers is None else [layers] if isinstance(layers, str) else layers
-    )
+    if layers is None:
+        names = getattr(model, "stages", ()) or [name for name, _ in model.named_children()]
+    else:
+        names = [layers] if isinstance(layers, str) else list(layers)
     maps = {}
 
     def keep(name, output):
@@ -30,7 +31,8 @@ def features(model, x, layers=None):
 
     with evaluating(model), _hooks(model, names, keep):
         model(x.to(device_of(model)))
-    if missing := [name for name in names if name not in maps]:
+    missing = [name for name in names if name not in maps]
+    if missing and layers is not None:
         raise ValueError(f"{', '.join(missing)} did not run for this input")
     return maps
 
@@ -79,9 +81,8 @@ class _View(NamedTuple):
 
     def everything(self, length):
         """The view of `length` pixels that read all of this map."""
-        return _View(
-            torch.full((length,), -inf), torch.full((length,), inf), self.stride * len(self.first) / length
-        )
+        far = torch.full((length,), inf)
+        return _View(-far, far, self.stride * len(self.first) / length)
 
 
 class _Reach(TorchDispatchMode):
@@ -106,18 +107,14 @@ class _Reach(TorchDispatchMode):
         sources = [part for part in flat if isinstance(part, Tensor) and id(part) in self.views]
         outputs = output if isinstance(output, (list, tuple)) else [output]
         for part in outputs if sources else ():
-            if (
-                len(outputs) == 1 or part.ndim == sources[0].ndim
-            ):  # not the statistics beside a normalised map
+            if len(outputs) == 1 or part.ndim == sources[0].ndim:  # not the statistics of a normalisation
                 self.note(part, [self.follow(operation, args, sources, part, axis) for axis in (-2, -1)])
         return output
 
     def follow(self, operation, args, sources, output, axis):
         """The view of `output` along one axis (−2: rows, −1: columns), from those of the `sources` among the arguments."""
-        name, views = (
-            operation.overloadpacket.__name__.rstrip("_"),
-            [self.views[id(source)][axis] for source in sources],
-        )
+        name = operation.overloadpacket.__name__.rstrip("_")
+        views = [self.views[id(source)][axis] for source in sources]
         view, inputs, length = views[0], len(views[0].first), output.shape[axis] if output.ndim > 1 else 1
         out = torch.arange(length)[:, None]
 
@@ -131,15 +128,12 @@ class _Reach(TorchDispatchMode):
             stride, padding, tap = along(3), along(4), along(5) * torch.arange(args[1].shape[axis])
             if not args[6]:
                 return view.read(out * stride - padding + tap, view.stride * stride)
-            start = (
-                out + padding - tap
-            )  # transposed: output o hears from input i if o + padding = stride·i + tap
+            start = out + padding - tap  # transposed: o hears from i if o + padding = stride·i + tap
             return view.read(start // stride, view.stride / stride, there=start % stride == 0)
         if name in ("max_pool2d_with_indices", "avg_pool2d"):
             stride, dilation = along(2, along(1)), along(4, 1) if name.startswith("max") else 1
-            return view.read(
-                out * stride - along(3, 0) + dilation * torch.arange(along(1)), view.stride * stride
-            )
+            tap = dilation * torch.arange(along(1))
+            return view.read(out * stride - along(3, 0) + tap, view.stride * stride)
         if name == "max_unpool2d":
             window = round(length / inputs)
             return view.read(out // window, view.stride / window)
@@ -220,10 +214,6 @@ def _hooks(model, names, keep):
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _default_layers(model):
-    return getattr(model, "stages", ()) or [name for name, _ in model.named_children()]
 
 
 def _first_tensor(name, output):

@@ -156,6 +156,8 @@ def _check_settings(images, val, steps, batch_size, warmup, val_every, processes
         raise ValueError(
             f"steps and batch_size are at least 1 and warmup in 0..1, not {steps}, {batch_size}, {warmup}"
         )
+    if val is not None and len(val) == 0:
+        raise ValueError("the validation set is empty: leave it out, or look at its split")
     if images < batch_size:
         raise ValueError(f"{images} images are fewer than batch_size={batch_size}: no batch can be filled")
     if batch_size % processes:
@@ -174,9 +176,7 @@ def _batches(images, batch_size, seed, done, steps):
     """(step, indices) of the steps after `done`: consecutive slices of one permutation per epoch."""
     generator = torch.Generator().manual_seed(seed)
     per_epoch = images // batch_size
-    for step in range(
-        steps
-    ):  # from 0 even when going on: the permutations are drawn again, so none is stored
+    for step in range(steps):  # from 0 even when going on: permutations are drawn again, so none is stored
         place = step % per_epoch
         if place == 0:
             order = torch.randperm(images, generator=generator).tolist()
@@ -287,7 +287,7 @@ def _random_states(device):
 
 def _set_random_states(states, device):
     torch.set_rng_state(states["torch"])
-    if states["device"] is not None:
+    if states["device"] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(states["device"], device)
     name, keys, *rest = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
@@ -344,7 +344,8 @@ class _Checkpoint:
                 f"{self.path} belongs to a different training ({what}): delete it, or give another checkpoint="
             )
         for part in ("model", "optimizer", "scaler"):
-            getattr(self, part).load_state_dict(kept[part])
+            if kept[part]:  # a CPU has no scaler to hand over to a GPU
+                getattr(self, part).load_state_dict(kept[part])
         vars(self.history).update(kept["history"])
         done = len(self.history.step)
         if rank == 0:

@@ -74,6 +74,7 @@ def test_an_unknown_layer_lists_those_there_are():
 def test_a_layer_that_did_not_run():
     with pytest.raises(ValueError, match="idle"):
         features(Net(), torch.rand(1, 1, 4, 4), ["idle"])
+    assert list(features(Net(), torch.rand(1, 1, 4, 4))) == ["first", "relu", "pool", "again"]
 
 
 def test_hooks_and_mode_are_restored_even_on_error():

@@ -340,6 +340,8 @@ def test_numpy_items_and_small_integers_will_do():
 
 def test_settings_that_cannot_work():
     data = pictures(3)
+    with pytest.raises(ValueError, match="validation set is empty"):
+        fit(network(), data, [], loss=F.cross_entropy, **FAST)
     with pytest.raises(ValueError, match=r"3 images.*batch_size=4"):
         fit(network(), data, loss=F.cross_entropy, **FAST | {"batch_size": 4})
     for wrong in ({"steps": 0}, {"batch_size": 0}, {"warmup": -0.1}, {"val_every": 2}, {"optimizer": "sgd"}):
@@ -686,6 +688,23 @@ def test_the_scaler_of_float16_is_kept(monkeypatch, tmp_path, ctrl_c):
     whole, unbroken = train()
     assert history.loss == unbroken.loss
     assert_same(again, whole)
+
+
+def test_a_training_begun_in_one_number_format_goes_on_in_another(monkeypatch, tmp_path, ctrl_c):
+    """As when a notebook gets a GPU, or loses it."""
+    for first, then in ((torch.float32, torch.float16), (torch.float16, torch.float32)):
+        path = tmp_path / f"{then}.pt"
+        monkeypatch.setattr(run_module, "_current", Run(CPU, first))
+        with pytest.raises(KeyboardInterrupt):
+            fit(
+                network(),
+                Recorder(pictures(5), at=6, do=ctrl_c),
+                loss=F.cross_entropy,
+                checkpoint=path,
+                **FAST,
+            )
+        monkeypatch.setattr(run_module, "_current", Run(CPU, then))
+        assert len(fit(network(), pictures(5), loss=F.cross_entropy, checkpoint=path, **FAST).loss) == 6
 
 
 # --- several processes --------------------------------------------------------------------------------------------

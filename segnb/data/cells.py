@@ -1,13 +1,13 @@
 """cells: generated nerve tissue as an electron microscope sees it, the twin of `isbi2012`.
 
 Cells fill the picture and touch; a thin dark membrane runs between them, nearly invisible in places. Vesicles,
-mitochondria and stray lines inside the cells look like membrane and are not. About 22 % of the pixels are membrane
-(20 % to 24 % in real slices). No two cells are 4-connected.
+mitochondria and stray lines inside the cells look like membrane and are not. About 22 % of the pixels are membrane,
+as in the real slices. No two cells are 4-connected.
 """
 
 import numpy as np
 
-from .noise import borders, expose, inside, nearest_disc, oval, pack, positions, smooth, window
+from .noise import borders, expose, inside, nearest_disc, oval, pack, pixel, positions, smooth, window
 
 CLASSES = ("membrane", "cell")
 PALETTE = ((213, 94, 0), (86, 180, 233))
@@ -88,7 +88,7 @@ def _vesicles(rng, image, y, x, distance, radius, scale):
     crowded = smooth(rng, *image.shape, 40)
     dots = rng.uniform((0, 0, 1.3, 0.12), (*extent, 2.1, 0.3), (int(0.018 * extent[0] * extent[1]), 4))
     for cy, cx, ring, dark in dots.astype(np.float32):
-        at = int(cy * scale), int(cx * scale)
+        at = pixel(cy, cx, scale, image.shape)
         if distance[at] > 4.5 and radius[at] > 10.5 and crowded[at] > -0.2:
             rows, columns = part = window(cy, cx, 4, scale)
             off = np.sqrt((y[rows] - cy) ** 2 + (x[:, columns] - cx) ** 2) - ring

@@ -7,7 +7,7 @@ any two cells, diagonally too, so that the 4-connected (and the 8-connected) pie
 
 import numpy as np
 
-from .noise import borders, expose, inside, nearest_disc, oval, pack, positions, smooth, window
+from .noise import borders, expose, inside, nearest_disc, oval, pack, pixel, positions, smooth, window
 
 CLASSES = ("background", "cell")
 PALETTE = ((88, 88, 96), (86, 180, 233))
@@ -108,6 +108,6 @@ def _granules(rng, image, y, x, cell, scale):
     extent = [n / scale for n in image.shape]
     dots = rng.uniform((0, 0, 0.6, -0.2), (*extent, 1.1, 0.25), (int(0.012 * extent[0] * extent[1]), 4))
     for cy, cx, radius, light in dots.astype(np.float32):
-        if cell[int(cy * scale), int(cx * scale)] or light > 0.235:
+        if cell[pixel(cy, cx, scale, image.shape)] or light > 0.235:
             rows, columns = part = window(cy, cx, 3, scale)
             image[part] += light * np.exp(-((y[rows] - cy) ** 2 + (x[:, columns] - cx) ** 2) / radius**2)

@@ -33,6 +33,11 @@ def window(cy, cx, reach, scale):
     return tuple(slice(max(int((c - reach) * scale), 0), int((c + reach) * scale) + 1) for c in (cy, cx))
 
 
+def pixel(cy, cx, scale, shape):
+    """(row, column) of the pixel that holds the point (cy, cx), given in native pixels."""
+    return tuple(min(int(c * scale), n - 1) for c, n in zip((cy, cx), shape))
+
+
 def distances(y, x, centres):
     """The distance of every point (y, x) to each of n centres (n×2): n × the shape of y."""
     ends = (slice(None), *(None,) * y.ndim)
