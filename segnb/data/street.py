@@ -78,7 +78,7 @@ class Street(Painter):
         self.paving = mix(
             dim(self.asphalt, rng.uniform(1.02, 1.35)), (190, 176, 158), rng.choice((0.0, 0.2, 0.5))
         )
-        self.leaves = rng.choices(paint.LEAVES, (6, 3, 2))[0]
+        self.leaves = rng.choices((paint.SUMMER, paint.AUTUMN, paint.WINTER), (6, 3, 2))[0]
         exposure = rng.uniform(0.92, 1.1)
         self.tint = [exposure * rng.uniform(0.97, 1.03) * part for part in self.light.tint]
         self.glows = []

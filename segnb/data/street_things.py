@@ -22,16 +22,9 @@ BRICK = colours("b06c56 c08262 9c5e50 c8a47c b89474")
 STUCCO = colours("e8dcc4 e2d0b4 d6d8d4 c8d4d2 ecd6be c0cada")
 TILES = colours("845042 625c5e 745446")
 BOARDS = colours("9e7c5c dedad0 887060")
-LEAVES = tuple(
-    map(
-        colours,
-        (
-            "628c42 749846 8c9646 568654 507042",
-            "ba9246 ac7042 8c8246 965c46 708048",
-            "887e70 787066 968a78 68745c 54644c",
-        ),
-    )
-)  # of summer, autumn, winter
+SUMMER = colours("628c42 749846 8c9646 568654 507042")
+AUTUMN = colours("ba9246 ac7042 8c8246 965c46 708048")
+WINTER = colours("887e70 787066 968a78 68745c 54644c")
 PAINT = colours("c4302c 243e70 e2e2e0 282a30 969ca4 3c6e96 346048 b0a48c e2bc42 68222a")
 CAR_PAINT = PAINT + 2 * colours("969ca4 62686e 3c4046 ced0ce 282a30 4c5462")
 COAT = colours("2c3454 96282e 3c3e42 d6b03c 466e64 c4c2bc 785482")
@@ -146,7 +139,7 @@ def fence(s, x, z0, z1, railings):
 
 def hedge(s, x, z0, z1):
     """A hedge of leafy bushes; hedges count as trees."""
-    rng, high, green = s.rng, s.rng.uniform(1.0, 1.9), dim(LEAVES[0][3], s.rng.uniform(0.7, 1))
+    rng, high, green = s.rng, s.rng.uniform(1.0, 1.9), dim(SUMMER[3], s.rng.uniform(0.7, 1))
     s.wall(x, z0, z1, 0, high * 0.9, dim(green, 0.6), TREE)
     for k in range(5):
         z = z0 + (z1 - z0) * (1 - k / 4) ** 2

@@ -20,7 +20,7 @@ SPLITS = {"train": 500, "val": 60, "test": 120}
 ROAD, RIVER, GRASS, SAND = range(4)
 PATCH = 256 / 3  # size of a patch; lengths are in native pixels, of which the picture's shorter side has 256
 GREY = 0.5  # share of patches
-STRANGERS = 0.25  # of the other patches: the share of pixels that may belong to the other world
+STRANGERS = 0.42  # of the other patches: the share of pixels that may belong to the other world
 
 
 def render(seed, height, width):

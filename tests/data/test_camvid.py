@@ -6,23 +6,7 @@ import torch
 from PIL import Image
 
 from segnb.data import DataError, camvid, choose, load, street
-
-# Pixels of the 367 training masks at 360×480, by class and void last, and the images that have the class.
-PIXELS = (
-    10682767,
-    14750079,
-    623349,
-    20076880,
-    2845085,
-    6166762,
-    743859,
-    714595,
-    3719877,
-    405385,
-    184967,
-    2503995,
-)
-IMAGES = [366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201, 367]
+from tests.camvid_counts import IMAGES, PIXELS
 
 
 @pytest.fixture
