@@ -51,10 +51,11 @@ $(STAMP): requirements.txt book/requirements.txt tests/requirements.txt pyprojec
 	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)
 
+# --all: a build that finds no changed page copies no changed style, and repeats no warning.
 # jupyter-book may end without an error and without a page; only the page itself is proof.
 book: $(STAMP)
 	@rm -f $(PAGES)
-	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
+	$(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
 	@test -s $(PAGES) || { echo 'The build ended without writing $(PAGES).'; exit 1; }
 	@echo
 	@echo 'The book is at file://$(CURDIR)/$(PAGES)'

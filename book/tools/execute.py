@@ -69,6 +69,7 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> tuple[float, float]:
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
+        startup_timeout=120,
         kernel_name="python3",
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],  # not that the kernel talks over a local socket

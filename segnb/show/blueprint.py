@@ -1,6 +1,5 @@
 """A network as one picture: a block for every stage, its channels and side, and the skips between them."""
 
-import copy
 from itertools import pairwise
 from math import log2
 
@@ -52,7 +51,9 @@ def _stages(model, size):
     """Stage → (channels, side), and stage → how often the image has been halved there."""
     from segnb.feature_maps import receptive_field
 
-    ghost, shapes = copy.deepcopy(model).to("meta").eval(), {}
+    shapes = {}
+    with torch.device("meta"):  # the same network without a single number in it
+        ghost = type(model)(**model.config).eval()
     for name in model.stages:
         ghost.get_submodule(name).register_forward_hook(
             lambda module, inputs, output, name=name: shapes.update(

@@ -18,13 +18,22 @@ def text_width(text, size=style.FONT):
 def wrapped(text, width):
     """Break `text` at its spaces, so that no line is wider than `width` inches. '' is no line at all."""
     lines = [""]
-    for word in text.split(" "):
+    for word in (piece for long in text.split(" ") for piece in _pieces(long, width)):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and text_width(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines if text else []
+
+
+def _pieces(word, width):
+    """A word that is wider than a line, such as the name of a layer, is cut after a dot if it has one."""
+    if len(word) < 2 or text_width(word) <= width:
+        return [word]
+    fits = max([n for n in range(1, len(word)) if text_width(word[:n]) <= width], default=1)
+    cut = word.rfind(".", 0, fits) + 1 or fits
+    return [word[:cut], *_pieces(word[cut:], width)]
 
 
 LINE = 1.3 * style.FONT / 72  # inches from one line of text to the next
@@ -65,7 +74,7 @@ def sheet(cells, columns, captions=None, legend=(), headings=None, bar=None, num
             if cell is not None:
                 axes = page.image(x, y + below_caption[i], width, cell)
                 if numbers and numbers[k] is not None:
-                    _write_numbers(axes, cell, numbers[k])
+                    _write_numbers(axes, cell, numbers[k], width / cell.shape[1])
         y += below_caption[i] + tall[i] + GAP
     y += 0.08 - GAP
     for (colour, word), (x, line) in zip(legend, keys):
@@ -115,12 +124,24 @@ class Page:
         self.figure.add_artist(Rectangle(*box, facecolor=colour, edgecolor=style.SOFT, linewidth=0.6))
 
 
-def _write_numbers(axes, cell, numbers):
-    """Each number into its pixel, dark on light and light on dark."""
-    for (row, column), number in np.ndenumerate(numbers):
+def _write_numbers(axes, cell, numbers, width):
+    """Each number into its pixel (of `width` inches), dark on light and light on dark."""
+    words = [_short(number) for number in numbers.flat]
+    if max(map(text_width, words)) > width:
+        shape = "×".join(map(str, numbers.shape))
+        raise ValueError(
+            f"the numbers of a {shape} map do not fit into its pixels: draw a smaller part of it"
+        )
+    for (row, column), word in zip(np.ndindex(numbers.shape), words):
         light = cell[row, column] @ (0.299, 0.587, 0.114) > 140
         ink = style.INK if light else "white"
-        axes.text(column, row, f"{number:.3g}", ha="center", va="center", **TEXT | {"color": ink})
+        axes.text(column, row, word, ha="center", va="center", **TEXT | {"color": ink})
+
+
+def _short(number):
+    """A number as short as a pixel needs it: 3, 1.5, .25"""
+    text = f"{number:.0f}" if float(number).is_integer() else f"{number:.2f}".rstrip("0").rstrip(".")
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def _long(legend):

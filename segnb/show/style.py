@@ -81,9 +81,7 @@ def encode(pixels):
         few.putpalette((colours[:, None] // (65536, 256, 1) % 256).astype(np.uint8).tobytes())
         return _png(few)
     full = Image.fromarray(pixels)
-    refine = (
-        1 if len(colours) < 60_000 else 0
-    )  # takes seconds where nearly every pixel has a colour of its own
+    refine = int(len(colours) < 60_000)  # takes seconds where nearly every pixel has its own colour
     few = full.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=refine, dither=Image.Dither.NONE)
     off = np.abs(np.asarray(few.convert("RGB"), dtype=np.int16) - pixels).max(-1)
     png = _png(few if off.mean() < 1.3 and np.quantile(off, 0.999) <= 20 else full)

@@ -391,8 +391,19 @@ def test_one_scale_for_all_maps_if_asked():
 
 
 def test_numbers_are_written_into_their_pixels():
-    axes = show.compare([torch.tensor([[1.5, 2.0]])], numbers=True).figure.axes[0]
-    assert [(t.get_position(), t.get_text()) for t in axes.texts] == [((0, 0), "1.5"), ((1, 0), "2")]
+    axes = show.compare([torch.tensor([[1.5, 2.0], [-0.25, 0.333]])], numbers=True).figure.axes[0]
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written == {(0, 0): "1.5", (1, 0): "2", (0, 1): "-.25", (1, 1): ".33"}
+
+
+def test_long_names_of_layers_do_not_run_into_each_other():
+    name = "backbone.layer4.2.bottleneck"
+    figure = show.compare([noise(4, 4)] * 4, captions=[name] * 4).figure
+    words = drawn_words(figure)
+    assert len(words) >= 12
+    assert not any(
+        box.overlaps(other) for i, box in enumerate(words) for other in words[:i] if box.x0 != other.x0
+    )
 
 
 BAD = {
@@ -413,6 +424,7 @@ BAD = {
     "captions": (lambda: show.compare([IMAGE], captions=["a", "b"]), "2 captions for 1"),
     "nothing": (lambda: show.compare([]), "at least one"),
     "one end": (lambda: show.compare([noise(2, 2)], vmin=0), "vmin and vmax"),
+    "numbers too small": (lambda: show.compare([noise(40, 40)], numbers=True), "40×40 map do not fit"),
     "columns": (lambda: show.compare([IMAGE] * 6, columns=6), "phone"),
     "no step": (lambda: show.history(SimpleNamespace(step=[], loss=[], lr=[], val=[])), "at least one step"),
 }  # fmt: skip
