@@ -7,18 +7,12 @@ import torch
 from scipy import ndimage
 
 import segnb
+from book.studies._unet import CODE, train_unet
 from book.tools.studies import study
 
 
 @study(
-    depends_on=[
-        "segnb.models.unet",
-        "segnb.training",
-        "segnb.losses.cross_entropy",
-        "segnb.data.dish",
-        "segnb.data.augment",
-        "segnb.data.weight_maps",
-    ],
+    depends_on=[*CODE, "segnb.data.dish", "segnb.data.weight_maps", "segnb.losses.cross_entropy"],
     data="dish",
     seeds=(0, 1, 2),
     steps=160,
@@ -26,10 +20,8 @@ from book.tools.studies import study
 )
 def one_seed(seed, steps):
     """How many touching cells melt together with the border map, without it, and with a class weight of the same mean?"""
-    data = segnb.data
-    train, val = data.load("dish", "train"), data.load("dish", "val")
-    mapped = data.with_weight_map(train)
-    augment = data.augment(data.crop(188), data.quarter_turns(), data.flips(), data.elastic(sigma=5))
+    train, val = segnb.data.load("dish", "train"), segnb.data.load("dish", "val")
+    mapped = segnb.data.with_weight_map(train)
     plain = segnb.losses.cross_entropy
     weighted = partial(plain, weight=mean_weights(mapped))
     figures = {}
@@ -38,19 +30,7 @@ def one_seed(seed, steps):
         ("class weight", train, weighted),
         ("border map", mapped, plain),
     ):
-        torch.manual_seed(seed)
-        model = segnb.models.UNet(width=16, depth=3)
-        segnb.fit(
-            model,
-            items,
-            loss=loss,
-            steps=steps,
-            batch_size=4,
-            lr=3e-3,
-            warmup=0.1,
-            augment=augment,
-            seed=seed,
-        )
+        model, _ = train_unet(items, steps, seed, loss=loss)
         figures[name] = measure(model, val)
     return figures
 
