@@ -1,7 +1,7 @@
 """Pictures, players and explorers: everything in the book that is looked at."""
 
 from .blueprint import blueprint
-from .explore import explore
+from .explore import explore, explore_mask
 from .figures import (
     Picture,
     canvas,
@@ -26,6 +26,7 @@ __all__ = [
     "confusion",
     "errors",
     "explore",
+    "explore_mask",
     "feature_maps",
     "history",
     "overlay",

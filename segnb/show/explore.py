@@ -1,6 +1,7 @@
-"""Look around inside a network by hand: choose a stage and a channel, see the map beside the image."""
+"""Look around by hand: inside a network, stage by stage (`explore`), or through a mask, class by class (`explore_mask`)."""
 
-from .figures import compare, strongest
+from .figures import compare, overlay, strongest
+from .pixels import class_map, class_name, percent
 from .style import quick_png, render
 
 
@@ -24,15 +25,55 @@ def explore(model, image, layers=None):
     return Explorer(image, {name: stage[0] for name, stage in maps.items()})
 
 
-class Explorer:
+def explore_mask(image, mask, data, opacity=0.6):
+    """Lay a mask (H×W) over its image (C×H×W), as thick as you like, classes on and off. → `MaskExplorer`
+
+    A running notebook shows a slider, a box for each class and one picture; a page without a kernel the still picture
+    with all classes. `data` gives names and colours.
+    """
+    return MaskExplorer(image, mask, data, opacity)
+
+
+class _Explorer:
+    """What both explorers are for a notebook: a widget, and a still picture for pages without a kernel."""
+
+    _widget = None
+
+    @property
+    def alt(self):
+        return self.still.alt
+
+    @property
+    def widget(self):
+        """The ipywidgets view: the controls, one picture, one line of words."""
+        if self._widget is None:
+            self._widget = self._build()
+        return self._widget
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data, metadata = self.still._repr_mimebundle_()
+        data["application/vnd.jupyter.widget-view+json"] = {
+            "version_major": 2,
+            "version_minor": 0,
+            "model_id": self.widget.model_id,
+        }
+        return data | {"text/plain": f"<{type(self).__name__}>"}, metadata
+
+
+def _frame():
+    """Where a widget shows its picture, and where its words."""
+    import ipywidgets as widgets
+
+    return widgets.Image(format="png", layout=widgets.Layout(max_width="100%", width="520px")), widgets.HTML()
+
+
+class Explorer(_Explorer):
     """What `explore` returns. `maps` is layer → C×h×w, `still` the picture for pages without a kernel."""
 
     def __init__(self, image, maps):
         self.image, self.maps = image, maps
         self.best = {name: strongest(stage, 1)[0] for name, stage in maps.items()}
         self.still = self._still()
-        self.alt = self.still.alt
-        self._widget = None
 
     def view(self, layer, channel):
         """The image beside one channel of one layer, as a `Picture`."""
@@ -50,13 +91,6 @@ class Explorer:
         size = " × ".join(map(str, chosen.shape))
         return f"{size} values, min {low:.3g}, max {high:.3g}, mean {mean:.3g}, {_zeros(chosen)} % zero"
 
-    @property
-    def widget(self):
-        """The ipywidgets view: a dropdown for the stage, a slider for the channel, one picture, one line of numbers."""
-        if self._widget is None:
-            self._widget = self._build()
-        return self._widget
-
     def _build(self):
         import ipywidgets as widgets
 
@@ -65,8 +99,7 @@ class Explorer:
         channel = widgets.IntSlider(
             value=self.best[first], min=0, max=len(self.maps[first]) - 1, description="channel"
         )
-        frame = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", width="520px"))
-        words = widgets.HTML()
+        frame, words = _frame()
 
         def show(_):
             frame.value = quick_png(render(self.view(stage.value, channel.value).figure))
@@ -92,14 +125,61 @@ class Explorer:
         text = f"The image, and of each stage the channel that varies most: {sizes}."
         return compare({"image": self.image, **chosen}, alt=text)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data, metadata = self.still._repr_mimebundle_()
-        data["application/vnd.jupyter.widget-view+json"] = {
-            "version_major": 2,
-            "version_minor": 0,
-            "model_id": self.widget.model_id,
-        }
-        return data | {"text/plain": "<Explorer>"}, metadata
+
+class MaskExplorer(_Explorer):
+    """What `explore_mask` returns. `classes` are the numbers of the classes that the mask holds."""
+
+    def __init__(self, image, mask, data, opacity):
+        self.image, self.mask, self.data, self.opacity = image, mask, data, opacity
+        present = {int(number) for number in class_map(mask, data).flat}
+        self.classes = sorted(present - {data.ignore_index})
+        self.still = overlay(image, mask, data, opacity)
+
+    def view(self, opacity, classes):
+        """The image with some classes of the mask laid over it, as a `Picture`."""
+        return overlay(self.image, self.mask, self.data, opacity, classes=classes)
+
+    def describe(self, classes):
+        """How much of the picture the chosen classes cover."""
+        names = [class_name(number, self.data) for number in classes]
+        covered = sum((self.mask == number).sum().item() for number in classes) / self.mask.numel()
+        return f"{', '.join(names) or 'nothing'}: {percent(covered)} of the picture"
+
+    def _build(self):
+        import ipywidgets as widgets
+
+        opacity = widgets.FloatSlider(
+            value=self.opacity, min=0, max=1, step=0.05, description="opacity", continuous_update=False
+        )
+        fit = widgets.Layout(width="auto")
+        boxes = [
+            widgets.Checkbox(value=True, description=class_name(number, self.data), indent=False, layout=fit)
+            for number in self.classes
+        ]
+        flip = widgets.Button(description="all or none", layout=fit)
+        frame, words = _frame()
+
+        def show(_):
+            chosen = [number for number, box in zip(self.classes, boxes) if box.value]
+            frame.value = quick_png(render(self.view(opacity.value, chosen).figure))
+            words.value = self.describe(chosen)
+
+        def turn(_):
+            wanted = not all(box.value for box in boxes)
+            for box in boxes:
+                box.unobserve(show, names="value")  # one drawing, not one for each box
+                box.value = wanted
+                box.observe(show, names="value")
+            show(None)
+
+        for control in (opacity, *boxes):
+            control.observe(show, names="value")
+        flip.on_click(turn)
+        show(None)
+        wrap = widgets.Layout(flex_flow="row wrap")
+        return widgets.VBox(
+            [widgets.HBox([opacity, flip], layout=wrap), widgets.HBox(boxes, layout=wrap), frame, words]
+        )
 
 
 def _zeros(chosen):

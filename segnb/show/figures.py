@@ -174,19 +174,36 @@ def _same_size(image, *masks):
             raise ValueError(f"{sizes}: crop the larger one")
 
 
-def overlay(image, mask, data, opacity=0.5, *, alt=None):
+def overlay(image, mask, data, opacity=0.5, *, classes=None, alt=None):
     """An image (C×H×W) with its mask (H×W) laid over it like coloured glass. → `Picture`
 
-    `opacity`: 0 shows the image alone, 1 the mask alone. Void is left clear.
+    `opacity`: 0 shows the image alone, 1 the mask alone. `classes`: names or numbers of those that are laid over it (all
+    by default; the legend stays that of the whole mask). Void is left clear. ``ValueError`` for an unknown class.
     """
     grey, mask = image_pixels(image), class_map(mask, data)
     _same_size(grey, mask)
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity={opacity}; expected 0 (only the image) to 1 (only the mask)")
-    weight = np.where(mask == data.ignore_index, 0, opacity)[..., None]
+    laid = (
+        mask if classes is None else np.where(np.isin(mask, _numbers(classes, data)), mask, data.ignore_index)
+    )
+    weight = np.where(laid == data.ignore_index, 0, opacity)[..., None]
     mixed = (grey * (1 - weight) + painted(mask, data) * weight).round().astype(np.uint8)
     figure = sheet([mixed], 1, legend=legend_of([mask], data))
-    return Picture(figure, alt or f"An image with its mask laid over it: {shares(mask, data)}.")
+    if classes is None:
+        return Picture(figure, alt or f"An image with its mask laid over it: {shares(mask, data)}.")
+    seen = [class_name(k, data) for k in np.unique(laid) if k != data.ignore_index]
+    return Picture(figure, alt or f"An image with {', '.join(seen) or 'nothing'} laid over it.")
+
+
+def _numbers(classes, data):
+    """Names or numbers of classes as numbers."""
+    known = {name: number for number, name in enumerate(data.classes)}
+    numbers = [known.get(one, one) for one in classes]
+    unknown = [one for one in numbers if one not in known.values()]
+    if unknown:
+        raise ValueError(f"there is no class {unknown[0]!r}; there are {', '.join(data.classes)}")
+    return numbers
 
 
 def errors(image, prediction, mask, data, *, alt=None):

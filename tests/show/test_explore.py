@@ -1,6 +1,7 @@
 """The explorer: two controls and one picture while a kernel runs, a still picture with alt text for everybody else."""
 
 import io
+from types import SimpleNamespace
 
 import ipywidgets
 import pytest
@@ -65,16 +66,16 @@ def test_choosing_replaces_the_one_picture(explorer):
     assert len(seen) == 3
 
 
-def test_only_widgets_that_ipywidgets_7_has(explorer):
+@pytest.mark.parametrize("which", ["explorer", "mask_explorer"])
+def test_only_widgets_that_ipywidgets_7_has(which, request):
     def walk(widget):
         yield type(widget)
         for child in getattr(widget, "children", ()):
             yield from walk(child)
 
-    allowed = {
-        getattr(ipywidgets, name) for name in ("Dropdown", "IntSlider", "Image", "HBox", "VBox", "HTML")
-    }
-    assert set(walk(explorer.widget)) <= allowed
+    allowed = ["Dropdown", "IntSlider", "FloatSlider", "Checkbox", "Button", "Image", "HBox", "VBox", "HTML"]
+    found = set(walk(request.getfixturevalue(which).widget))
+    assert found <= {getattr(ipywidgets, name) for name in allowed}
 
 
 def test_the_output_holds_the_widget_and_a_still_picture(explorer):
@@ -104,3 +105,51 @@ def test_layers_without_maps_are_refused():
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.Flatten())
     with pytest.raises(ValueError, match="1 gives no maps"):
         show.explore(model, torch.rand(1, 8, 8), layers=["0", "1"])
+
+
+STREET = SimpleNamespace(
+    classes=("sky", "road", "car"), palette=((10, 20, 200), (60, 60, 60), (200, 0, 0)), ignore_index=255
+)
+
+
+@pytest.fixture
+def mask_explorer():
+    """Sky above road, one pixel of void, no car."""
+    mask = torch.tensor([[0, 0, 255], [1, 1, 1]])
+    return show.explore_mask(torch.ones(3, 2, 3), mask, STREET)
+
+
+def test_a_mask_is_shown_class_by_class(mask_explorer):
+    top, row, frame, words = mask_explorer.widget.children
+    opacity, flip = top.children
+    assert [box.description for box in row.children] == ["sky", "road"]  # neither void nor the absent car
+    assert (opacity.value, words.value) == (0.6, "sky, road: 83 % of the picture")
+    seen = {frame.value}
+    row.children[0].value = False
+    assert words.value == "road: 50 % of the picture"
+    seen.add(frame.value)
+    opacity.value = 1
+    seen.add(frame.value)
+    assert len(seen) == 3
+    flip.click()
+    assert words.value == "sky, road: 83 % of the picture"
+    flip.click()
+    assert words.value == "nothing: 0 % of the picture"
+    assert [box.value for box in row.children] == [False, False]
+
+
+def test_the_picture_keeps_its_size_when_classes_go(mask_explorer):
+    sizes = {mask_explorer.view(0.5, classes).pixels.shape for classes in ([], [0], [0, 1])}
+    assert len(sizes) == 1
+
+
+def test_a_mask_explorer_has_a_still_picture_with_all_classes(mask_explorer):
+    data, metadata = mask_explorer._repr_mimebundle_()
+    assert data[WIDGET]["model_id"] == mask_explorer.widget.model_id
+    assert metadata["image/png"]["alt"] == mask_explorer.alt
+    assert mask_explorer.alt == "An image with its mask laid over it: road 50 %, sky 33 %, void 17 %."
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="the image is 2×3 but the mask is 2×2"):
+        show.explore_mask(torch.ones(3, 2, 3), torch.zeros(2, 2, dtype=torch.long), STREET)

@@ -182,6 +182,20 @@ def test_an_overlay_lets_the_image_through():
     assert colours(inside(show.overlay(image, mask + 255, DATA, opacity=1))) == {(255, 255, 255)}
 
 
+def test_an_overlay_of_some_classes_leaves_the_others_clear():
+    image, mask = torch.ones(1, 4, 4), torch.zeros(4, 4, dtype=torch.long)
+    mask[2:] = 1
+    whole, road = (
+        show.overlay(image, mask, DATA, 1),
+        show.overlay(image, mask, DATA, 1, classes=[DATA.classes[1]]),
+    )
+    assert colours(inside(road)) == {(255, 255, 255), tuple(DATA.palette[1])}
+    assert colours(inside(show.overlay(image, mask, DATA, 1, classes=[0, 1]))) == colours(inside(whole))
+    assert road.pixels.shape == whole.pixels.shape
+    assert road.alt == f"An image with {DATA.classes[1].replace('_', ' ')} laid over it."
+    assert show.overlay(image, mask, DATA, classes=[]).alt == "An image with nothing laid over it."
+
+
 def test_errors_mark_what_is_wrong_and_leave_void_blank():
     mask = torch.tensor([[0, 1], [255, 1]])
     picture = show.errors(torch.zeros(1, 2, 2), torch.tensor([[0, 0], [0, 1]]), mask, DATA)
@@ -418,6 +432,7 @@ BAD = {
     "prediction cropped": (lambda: show.errors(IMAGE, MASK[:, :2], MASK, DATA), "crop"),
     "scores": (lambda: show.errors(IMAGE, torch.rand(3, 3, 4), MASK, DATA), "argmax"),
     "opacity": (lambda: show.overlay(IMAGE, MASK, DATA, opacity=50), "opacity=50"),
+    "no such class": (lambda: show.overlay(IMAGE, MASK, DATA, classes=["moon"]), "no class 'moon'"),
     "matrix size": (lambda: show.confusion(torch.ones(2, 2), DATA), "2×2; expected 3×3"),
     "maps without a batch": (lambda: show.feature_maps({"low": torch.ones(3, 4, 4)}), "low are 3×4×4; expected N×C×h×w"),
     "no palette": (lambda: show.compare([MASK]), "give data="),
