@@ -71,6 +71,7 @@ def _batches(data, pixels=2**17):
 def evaluating(model):
     """Eval mode, true float32 and no gradients inside; outside everything is as it was, each module's mode too."""
     modes = [(module, module.training) for module in model.modules()]
+    device = device_of(model).type
     cudnn = torch.backends.cudnn
     kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
     model.eval()
@@ -78,7 +79,7 @@ def evaluating(model):
         # allow_tf32: on newer GPUs "float32" convolutions would round to 10 bits and tiles no longer agree.
         with (
             torch.no_grad(),
-            torch.autocast(device_of(model).type, enabled=False),
+            torch.autocast(device if device != "meta" else "cpu", enabled=False),
             cudnn.flags(**kept, allow_tf32=False),
         ):
             yield

@@ -162,6 +162,12 @@ def test_the_logits_of_the_papers_u_net_see_188_or_204_pixels():
     assert extents == {188, 204}
 
 
+def test_a_network_without_numbers_has_a_receptive_field_too():
+    with torch.device("meta"):
+        model = UNet(width=2, depth=2)
+    assert receptive_field(model, "bottom") == receptive_field(UNet(width=2, depth=2), "bottom")
+
+
 def test_vgg16_made_convolutional_has_the_404_of_the_fcn_paper():
     from torchvision.models.vgg import cfgs, make_layers
 

@@ -52,17 +52,15 @@ class FCN(SegmentationNet):
     Why 100, and why 19: fc6 is 7×7 and unpadded on a map 32 times smaller than the image, so a small image would leave
     it nothing to stand on. Padding the first convolution by p = 100 (any p from 97 up serves every size) moves all
     that follows: pixel 0 of the ×32 upsampling lies p − 81 = 19 px before the image's first, and the crop puts that
-    right. Likewise pool4 begins 5 of its own pixels before the scores it is added to, pool3 9; the last crop is then 27
-    (×16) or 31 (×8).
+    right. Likewise pool4 begins 5 of its own pixels before the scores it is added to, pool3 9; the last crop is then
+    27 (×16) or 31 (×8).
 
     Scores start at zero, and the cross entropy therefore at ln K. `load_state_dict(net32.state_dict(), strict=False)`
-    makes a 16s of a 32s: the new score is zero, so it starts from the same score map (its ×2 and then ×16 upsampling
-    rounds off the kinks of a single ×32).
+    makes a 16s of a 32s that starts from the same score map (×2 and then ×16 rounds off the kinks of one ×32).
 
     `load_encoder` takes vgg16 (norm="batch": vgg16_bn), and its two dense layers for fc6 and fc7 where `hidden` agrees.
-    Features then equal torchvision's on the normalised image padded by 99 zeros, at sides n ≡ 26 (mod 32): padding a
-    3×3 convolution by 100 is padding the image by 99 and the convolution by 1; and n + 198 is a multiple of 32, so that
-    rounding up in pooling (Caffe, here) and rounding down (torchvision) are the same.
+    Features then equal torchvision's on the normalised image padded by 99 zeros, at sides n ≡ 26 (mod 32), where
+    pooling that rounds up (Caffe, here) and pooling that rounds down (torchvision) are the same.
 
     Raises ValueError for any other argument. Departs from the paper: He initialisation below the scores, which training
     without VGG's weights needs, and RGB in 0..1 where the released weights take BGR minus a mean.
@@ -92,6 +90,8 @@ class FCN(SegmentationNet):
             "num_classes": num_classes,
             "stride": stride,
             "width": width,
+        }
+        self.config |= {
             "hidden": hidden,
             "learn_upsampling": learn_upsampling,
             "at_once": at_once,
@@ -106,25 +106,27 @@ class FCN(SegmentationNet):
         self.pool1, self.pool2, self.pool3, self.pool4, self.pool5 = pools
         self.fc6 = nn.Sequential(nn.Conv2d(8 * width, hidden, 7), nn.ReLU(inplace=True), nn.Dropout(0.5))
         self.fc7 = nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True), nn.Dropout(0.5))
-        self.fc6.apply(he_init)
-        self.fc7.apply(he_init)
-        self.score = score_layer(hidden, num_classes)
+        for layer in (self.fc6, self.fc7):
+            layer.apply(he_init)
         self.stages = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7", "score")
 
         def upsampling(factor: int) -> BilinearUpsampling:
             return BilinearUpsampling(num_classes, factor, learn_upsampling)
 
+        self.score = score_layer(hidden, num_classes)
         if stride == 32:
             self.upscore32 = upsampling(32)
         if stride <= 16:
             self.upscore2, self.score_pool4 = upsampling(2), score_layer(8 * width, num_classes)
             self.stages += ("score_pool4",)
+            self.links += (("pool4", "score_pool4"),)
         if stride == 16:
             self.upscore16 = upsampling(16)
         if stride == 8:
             self.upscore_pool4, self.score_pool3 = upsampling(2), score_layer(4 * width, num_classes)
-            self.stages += ("score_pool3",)
             self.upscore8 = upsampling(8)
+            self.stages += ("score_pool3",)
+            self.links += (("pool3", "score_pool3"),)
 
     def forward(self, x: Tensor) -> Tensor:
         image = self.normalise(x)
@@ -135,14 +137,12 @@ class FCN(SegmentationNet):
         score = self.score(self.fc7(self.fc6(pool5)))
         if self.stride == 32:
             return crop(self.upscore32(score), 19, image)
-
         if self.at_once:
             pool4, pool3 = 0.01 * pool4, 0.0001 * pool3
         score = self.upscore2(score)
         score = score + crop(self.score_pool4(pool4), 5, score)
         if self.stride == 16:
             return crop(self.upscore16(score), 27, image)
-
         score = self.upscore_pool4(score)
         score = score + crop(self.score_pool3(pool3), 9, score)
         return crop(self.upscore8(score), 31, image)
@@ -154,10 +154,8 @@ class FCN(SegmentationNet):
             dense = state_dict.get(f"{name}.weight")
             if dense is not None and dense.numel() == fc.weight.numel():
                 # A dense layer reads a 512×7×7 map in this very order, so its weights are a 7×7 convolution's.
-                weights |= {
-                    f"{len(layers)}.weight": dense.reshape(fc.weight.shape),
-                    f"{len(layers)}.bias": state_dict[f"{name}.bias"],
-                }
+                weights[f"{len(layers)}.weight"] = dense.reshape(fc.weight.shape)
+                weights[f"{len(layers)}.bias"] = state_dict[f"{name}.bias"]
                 layers.append(fc)
         return layers, weights
 
