@@ -171,7 +171,9 @@ def observe(use: Callable, answer, inputs: tuple) -> dict:
         outcome["value"] = encode(use(answer, *given))
     outcome["error"] = attempt.error
     outcome["changed"] = [
-        n for n, (now, before) in enumerate(zip(given, inputs)) if encode(now) != encode(before)
+        n
+        for n, (now, before) in enumerate(zip(given, inputs))
+        if repr(encode(now)) != repr(encode(before))  # as text, where NaN is equal to NaN
     ]
     return outcome
 

@@ -110,6 +110,12 @@ def test_a_right_answer_gets_its_ticks_and_nothing_else(said):
     )
 
 
+def test_nan_among_the_inputs_is_no_change():
+    given = (torch.tensor([1.0, float("nan")]), float("nan"))
+    assert engine.observe(engine.apply, lambda line, number: 2 * line, given)["changed"] == []
+    assert engine.observe(engine.apply, lambda line, number: line.mul_(2), given)["changed"] == [0]
+
+
 def test_another_right_answer_and_a_class_pass(said):
     class Half(nn.Module):
         def __new__(cls, line):

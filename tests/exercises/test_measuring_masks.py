@@ -1,0 +1,202 @@
+"""The exercises of chapter 2: wrong answers that learners really give, each with its own hint, and right ones in other words."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+import segnb
+from segnb.exercises import measuring_masks as exercises
+from segnb.exercises import variant
+from segnb.metrics import ConfusionMatrix
+
+MINE = exercises.my_street(variant(""))[0]
+
+
+def filled(matrix):
+    """Our ConfusionMatrix with these counts."""
+    one = ConfusionMatrix(len(matrix))
+    one.matrix += matrix
+    return one
+
+
+def by_class(truth, guess, num_classes):
+    one = ConfusionMatrix(num_classes)
+    one.update(guess, truth)
+    return one.matrix
+
+
+def in_a_loop(truth, guess, num_classes):
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for t, g in zip(truth.flatten().tolist(), guess.flatten().tolist()):
+        if t != 255:
+            matrix[t, g] += 1
+    return matrix
+
+
+def no_room(truth, guess, num_classes):
+    k = int(max(truth[truth != 255].max(), guess[truth != 255].max())) + 1
+    return in_a_loop(truth, guess, k)
+
+
+def clipped(truth, guess, num_classes):
+    return in_a_loop(truth.clamp(max=num_classes - 1), guess, num_classes)
+
+
+def parts(matrix):
+    return matrix.diagonal().double(), matrix.sum(1), matrix.sum(0)
+
+
+def iou_with(formula):
+    return lambda matrix: formula(*parts(matrix))
+
+
+def per_batch(matrices):
+    return torch.stack([filled(m).mean_iou for m in matrices])
+
+
+def zeros_per_batch(matrices):
+    return sum(filled(m).iou.nan_to_num() for m in matrices).mean() / len(matrices)
+
+
+def by_erosion(region):
+    return region & ~torch.from_numpy(ndimage.binary_erosion(region.numpy(), border_value=1))
+
+
+def by_padding(region):
+    known = torch.nn.functional.pad(region[None].float(), (1, 1, 1, 1), mode="replicate")[0] > 0
+    near = known[:-2, 1:-1] & known[2:, 1:-1] & known[1:-1, :-2] & known[1:-1, 2:]
+    return region & ~near
+
+
+def scores_of(matrices, draws):
+    return [filled(matrices[draw].sum(0)).mean_iou.item() for draw in draws]
+
+
+def by_numpy(matrices, draws):
+    return torch.from_numpy(np.percentile(scores_of(matrices, draws), [2.5, 97.5]))
+
+
+def ends(low, high):
+    return lambda matrices, draws: torch.from_numpy(np.quantile(scores_of(matrices, draws), [low, high]))
+
+
+def of_means(matrices, draws):
+    means = per_batch(matrices)
+    return torch.quantile(means[draws].mean(1), torch.tensor([0.025, 0.975], dtype=torch.float64))
+
+
+WRONG = {
+    "count_pairs": [
+        (lambda truth, guess, k: in_a_loop(truth, guess, k).mT.contiguous(), "lying on their side"),
+        (clipped, "Void was counted as the last class"),
+        (exercises.shares_of_rows, "You divide each row by its sum"),
+        (no_room, "has no room for classes"),
+        (lambda truth, guess, k: torch.bincount((k * truth + guess).flatten(), minlength=k**2).view(k, k), "RuntimeError"),
+    ],
+    "class_iou": [
+        (iou_with(lambda right, true, called: right / true), "that is class accuracy"),
+        (iou_with(lambda right, true, called: right / called), "that is precision"),
+        (iou_with(lambda right, true, called: right / (true + called)), "counts the shared pixels twice"),
+        (lambda matrix: filled(matrix).dice, "This is Dice"),
+        (lambda matrix: filled(matrix).iou.nan_to_num(0), "as if it had been missed"),
+        (lambda matrix: filled(matrix).iou.nan_to_num(1), "as if it had been found"),
+        (lambda matrix: filled(matrix).mean_iou, "One number for each class is wanted"),
+    ],
+    "mended_accuracy": [
+        (lambda guess, truth: (guess == truth).double().mean(), "Void still counts as wrong"),
+        (lambda guess, truth: (guess == truth).where(truth != 255, True).double().mean(), "Now void counts as right"),
+        (lambda guess, truth: (guess == truth).double().sum(), "This is how many pixels are right"),
+        (lambda guess, truth: (guess != truth)[truth != 255].double().mean(), "the share that is wrong"),
+    ],
+    "mended_mean_iou": [
+        (zeros_per_batch, "Both faults are still there"),
+        (lambda matrices: per_batch(matrices).mean(), "you still divide batch by batch"),
+        (lambda matrices: filled(matrices.sum(0)).iou.nan_to_num(0).mean(), "still counts as 0"),
+        (lambda matrices: filled(matrices.sum(0)).iou.nan_to_num(1).mean(), "counts as 1 now"),
+    ],
+    "mean_dice": [
+        (lambda ious: 2 * ious.nanmean() / (1 + ious.nanmean()), "You turn the mean IoU into Dice"),
+        (lambda ious: (2 * ious / (1 + ious)).nansum() / len(ious), "The absent class counts as 0"),
+        (lambda ious: (ious / (2 - ious)).nanmean(), "This is the way back"),
+        (lambda ious: ious[~ious.isnan()].mean(), "This is the mean IoU itself"),
+    ],
+    "outline": [
+        (lambda region: region & ~torch.from_numpy(ndimage.binary_erosion(region.numpy())), "the picture's edge for an outline"),
+        (lambda region: region & ~torch.from_numpy(ndimage.binary_erosion(region.numpy(), np.ones((3, 3)), border_value=1)), "across corners too"),
+        (lambda region: torch.from_numpy(ndimage.binary_dilation(region.numpy())) & ~region, "just outside the region"),
+        (lambda region: region & ~by_padding(region), "This is the inside"),
+    ],
+    "interval": [
+        (of_means, "You average the pictures' own mean IoUs"),
+        (ends(0.05, 0.95), "lie nine tenths of the draws"),
+        (ends(0, 1), "the smallest and the largest draw"),
+        (exercises.one_set, "You take quantiles of single pictures' scores"),
+        (exercises.two_deviations, "Mean and two deviations"),
+    ],
+    "moved_iou": [
+        (exercises.moved_dice(MINE), "This is Dice"),
+        (exercises.moved_found(MINE), "the share of building pixels that were found"),
+        (exercises.moved_accuracy(MINE), "This is the pixel accuracy"),
+        (exercises.moved_iou(MINE, 2), "after two pixels"),
+        (0.1, "0.1 is not right. Shared pixels divided"),
+    ],
+}  # fmt: skip
+
+RIGHT = {
+    "count_pairs": [by_class, in_a_loop],
+    "class_iou": [lambda matrix: filled(matrix).iou, iou_with(lambda right, true, called: right / (true + (called - right)))],
+    "mended_accuracy": [
+        lambda guess, truth: filled(by_class(truth, guess, 4)).pixel_accuracy,
+        lambda guess, truth: (guess == truth).double().sum() / (truth != 255).sum(),
+    ],
+    "mended_mean_iou": [
+        lambda matrices: filled(matrices.sum(0)).mean_iou,
+        lambda matrices: torch.nanmean(exercises.class_iou(sum(matrices))),
+    ],
+    "mean_dice": [
+        lambda ious: torch.nanmean(2 / (1 + 1 / ious)),
+        lambda ious: sum(2 * j / (1 + j) for j in ious[~ious.isnan()]) / (~ious.isnan()).sum(),
+    ],
+    "outline": [by_erosion, by_padding],
+    "interval": [by_numpy, ends(0.025, 0.975)],
+    "moved_iou": [exercises.moved_iou(MINE), round(exercises.moved_iou(MINE), 5)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs]
+)
+def test_a_wrong_answer_meets_its_own_hint(name, answer, hint, capsys, monkeypatch):
+    monkeypatch.delenv("SEGNB_STRICT", raising=False)
+    segnb.check(name, answer)
+    out = capsys.readouterr().out
+    (cross,) = [line for line in out.splitlines() if line.startswith("✗")]
+    assert hint.lower() in cross.lower()
+    others = [other for _, other in WRONG[name] if other != hint]
+    assert not [other for other in others if other.lower() in cross.lower() and other not in hint]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [(name, answer) for name, answers in RIGHT.items() for answer in answers]
+)
+def test_a_right_answer_in_other_words_passes(name, answer, monkeypatch):
+    monkeypatch.setenv("SEGNB_STRICT", "1")
+    segnb.check(name, answer)
+
+
+def test_every_exercise_of_the_chapter_has_its_answers_here():
+    assert list(WRONG) == list(RIGHT) == [exercise.name for exercise in exercises.EXERCISES]
+
+
+def test_the_scores_are_the_packages():
+    matrices = exercises.some_matrices(3, 4)
+    assert exercises.mended_mean_iou(matrices) == filled(matrices.sum(0)).mean_iou
+    assert exercises.mended_mean_iou(matrices) != exercises.mean_of_batches(matrices)
+    ious = exercises.class_iou(matrices[0])
+    assert torch.allclose(2 * ious / (1 + ious), filled(matrices[0]).dice)
+
+
+def test_everybody_has_a_number_and_many_differ():
+    streets = [exercises.my_street(variant(str(n)))[0] for n in range(20)]
+    assert len({round(exercises.moved_iou(number), 4) for number in streets}) > 10
