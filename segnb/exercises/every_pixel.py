@@ -27,7 +27,7 @@ STREET = ["sky", "building", "pole", "road"]
 
 
 def image_labels(mask, classes):
-    return [classes[number] for number in mask.unique().tolist() if number != VOID]
+    return [classes[number] for number in mask.unique().tolist() if number != 255]
 
 
 def by_size(mask, classes):
@@ -372,7 +372,7 @@ MENDED_ITEM = Exercise(
 
 def commonest_per_place(masks, num_classes):
     counts = torch.stack([(masks == k).sum(0) for k in range(num_classes)])
-    return counts.argmax(0).masked_fill(counts.sum(0) == 0, VOID)
+    return counts.argmax(0).masked_fill(counts.sum(0) == 0, 255)
 
 
 def with_void(masks, num_classes):
@@ -440,7 +440,7 @@ COMMONEST_PER_PLACE = Exercise(
 
 
 def classes_of_colours(codes, masks, num_codes, num_classes):
-    known = masks != VOID
+    known = masks != 255
     pairs = codes[known] * num_classes + masks[known]
     table = torch.bincount(pairs, minlength=num_codes * num_classes).view(num_codes, num_classes)
     return torch.where(table.sum(1) > 0, table.argmax(1), table.sum(0).argmax())

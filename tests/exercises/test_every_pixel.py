@@ -91,7 +91,7 @@ WRONG = {
     ],
     "mended_item": [
         (lambda pixels, mask: [pixels.movedim(2, 0).mT / 255, mask.long()], "turned over on its diagonal"),
-        (lambda pixels, mask: [pixels.T / 255, mask.T.long()], "both turned over"),
+        (lambda pixels, mask: [pixels.permute(2, 1, 0) / 255, mask.T.long()], "both turned over"),
         (lambda pixels, mask: [pixels.view(3, *mask.shape) / 255, mask.long()], "scrambles the picture"),
         (lambda pixels, mask: [pixels.movedim(2, 0).float(), mask.long()], "divide by 255"),
         (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask / 255], "the mask holds class numbers"),
