@@ -53,6 +53,9 @@ class SegNet(SegmentationNet):
             *(f"{part}.{i}" for i in range(5) for part in ("unpool", "decoder")),
             "head",
         )
+        self.links = tuple(
+            (f"encoder.{4 - i}", f"decoder.{i}") for i in range(5)
+        )  # what crosses are the indices
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.normalise(x)

@@ -6,19 +6,20 @@ from math import log2
 import torch
 
 
-def blueprint(model, size, *, alt=None):
+def blueprint(model, size, *, stages=None, alt=None):
     """Draw the stages of `model` for a square image of `size` pixels, the coarser the lower. → `Picture`
 
     Each block is labelled with its channels (above) and its side in pixels (inside); its height grows with the side and
     its width with the channels, both in doublings. Thin lines
     show the order, arrows `model.links`. Nothing is computed but shapes.
+    `stages`: which to draw; default `model.stages` without those that have neither weights nor an arrow.
     """
     from matplotlib.patches import FancyArrowPatch, Rectangle
 
     from . import style
     from .figures import canvas, picture
 
-    shapes, levels = _stages(model, size)
+    shapes, levels = _stages(model, size, stages)
     figure, axes = canvas(height=0.62 * (max(levels.values()) + 1) + 0.75)
     centres = {}
     for x, (name, (channels, side)) in enumerate(shapes.items()):
@@ -43,18 +44,21 @@ def blueprint(model, size, *, alt=None):
     axes.set(xlim=(-0.6, len(shapes) - 0.4), ylim=(-max(levels.values()) - 0.6, 0.65))
     axes.axis("off")
     words = ", ".join(f"{name} {channels}×{side}×{side}" for name, (channels, side) in shapes.items())
-    skips = f" {len(model.links)} arrows carry maps across." if model.links else ""
+    skips = f" {len(model.links)} arrows go across." if model.links else ""
     return picture(figure, alt or f"The stages of {type(model).__name__} from left to right: {words}.{skips}")
 
 
-def _stages(model, size):
+def _stages(model, size, names):
     """Stage → (channels, side), and stage → how often the image has been halved there."""
     from segnb.feature_maps import receptive_field
 
     shapes = {}
     with torch.device("meta"):  # the same network without a single number in it
         ghost = type(model)(**model.config).eval()
-    for name in model.stages:
+    if names is None:
+        linked = {name for link in model.links for name in link}
+        names = [n for n in model.stages if n in linked or [*ghost.get_submodule(n).parameters()]]
+    for name in names:
         ghost.get_submodule(name).register_forward_hook(
             lambda module, inputs, output, name=name: shapes.update(
                 {name: (output.shape[1], output.shape[-1])}
