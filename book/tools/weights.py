@@ -72,11 +72,29 @@ def fcn(steps: int = 1000) -> segnb.models.FCN:
     return model
 
 
+def deeplabv3(steps: int = 500) -> segnb.models.DeepLabV3:
+    """Chapter 8's small net at output stride 8, for the two worlds; its rates on the map are 2, 4 and 6."""
+    data = segnb.data
+    model = segnb.models.DeepLabV3(3, 4, backbone="small", output_stride=8, rates=(1, 2, 3))
+    segnb.fit(
+        model,
+        data.load("worlds", "train"),
+        loss=segnb.losses.cross_entropy,
+        steps=steps,
+        batch_size=8,
+        lr=3e-3,
+        warmup=0.05,
+        augment=data.augment(data.flips()),
+    )
+    return model
+
+
 # Each network, and the data on whose val split it is measured.
 NETWORKS: dict[str, tuple[Callable, str]] = {
     "unet": (unet, "cells"),
     "street": (street, "street"),
     "fcn": (fcn, "street"),
+    "deeplabv3": (deeplabv3, "worlds"),
 }
 
 
