@@ -51,7 +51,7 @@ def street(steps: int = 900) -> segnb.models.UNet:
     return model
 
 
-def fcn(steps: int = 1000) -> segnb.models.FCN:
+def fcn(steps: int = 600) -> segnb.models.FCN:
     """Chapter 5's exact FCN-8s, padding and crops included, an eighth as wide and with batch normalisation."""
     from torchvision.transforms import v2
 

@@ -1,0 +1,67 @@
+"""The deeper notebook on FCN: the exact network, trained in different ways, its upsampling kernels fixed or learned."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import segnb
+from book.studies._fcn import CODE, measure, narrow_fcn
+from book.tools.studies import study
+from segnb.models.fcn import BilinearUpsampling, bilinear_kernel
+
+VARIANTS = {
+    "8s, jointly": {},
+    "8s, at once": {"at_once": True},
+    "8s, learned": {"learn_upsampling": True},
+}
+
+
+@study(depends_on=[*CODE, "segnb.data.street"], data="street", seeds=(0, 1, 2), steps=300, brief=2)
+def one_seed(seed, steps):
+    """With equal numbers of steps: what do stages, scaled pools and learned upsampling do to the exact FCN-8s?
+
+    One image a step, as in the authors' later trainings, and 40 scenes to measure: the frame of zeros makes a pass of
+    this network eight times the work of one without.
+    """
+    data, val = segnb.data.load("street", "train"), first(segnb.data.load("street", "val"), 40)
+    figures = {}
+    for name, options in VARIANTS.items():
+        model = narrow_fcn(seed, **options)
+        train_singly(model, data, steps, seed)
+        figures[name] = measure(model, val)
+    figures["8s, learned"]["kernels moved by"] = moved(model)
+    figures["8s, in stages"] = measure(in_stages(data, steps, seed), val)
+    return figures
+
+
+def train_singly(model, data, steps, seed, lr=2e-3):
+    loss = partial(segnb.losses.cross_entropy, weight=segnb.losses.median_frequency_weights(data).sqrt())
+    segnb.fit(model, data, loss=loss, steps=steps, batch_size=1, lr=lr, warmup=0.1, clip=1.0, seed=seed)
+
+
+def first(val, count):
+    """The first scenes of a data set, as far as `measure` asks for them."""
+    stack = tuple(part[:count] for part in val.stack())
+    return SimpleNamespace(classes=val.classes, num_classes=val.num_classes, stack=lambda: stack)
+
+
+def in_stages(data, steps, seed):
+    """32s for half of the steps, then its weights in a 16s and then an 8s, a quarter each, with a third of the rate."""
+    previous = None
+    for stride, share, lr in ((32, 0.5, 2e-3), (16, 0.25, 7e-4), (8, 0.25, 7e-4)):
+        model = narrow_fcn(seed, stride=stride)
+        if previous is not None:
+            model.load_state_dict(previous.state_dict(), strict=False)
+        train_singly(model, data, max(1, round(steps * share)), seed, lr)
+        previous = model
+    return previous
+
+
+def moved(model):
+    """How far the upsampling kernels have come from bilinear ones, relative to their size: the mean over the layers."""
+    changes = []
+    for layer in model.modules():
+        if isinstance(layer, BilinearUpsampling):
+            weight = layer.weight.detach().cpu()
+            start = bilinear_kernel(layer.stride[0]).expand_as(weight)
+            changes.append(((weight - start).norm() / start.norm()).item())
+    return sum(changes) / len(changes)

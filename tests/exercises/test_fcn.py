@@ -1,0 +1,307 @@
+"""The exercises of chapter 5: wrong answers that learners really give, each with its own hint, and right ones in other words."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import segnb
+from segnb.exercises import fcn, variant
+from segnb.models.fcn import BilinearUpsampling, crop
+from segnb.models.fcn import bilinear_kernel as package_kernel
+from segnb.models.vgg import he_init
+
+# --------------------------------------------------------------------------- wrong: (answer, its own hint)
+
+
+def convolution(dense, kernel, bias=True, **options):
+    layer = nn.Conv2d(kernel.shape[1], len(kernel), kernel.shape[2], bias=bias, **options)
+    layer.weight.data = kernel.detach()
+    if bias:
+        layer.bias.data = dense.bias.data
+    return layer
+
+
+def channels_last(dense, channels, size):
+    return convolution(dense, dense.weight.view(-1, size, size, channels).permute(0, 3, 1, 2))
+
+
+def transposed(dense, channels, size):
+    return convolution(dense, dense.weight.view(-1, channels, size, size).transpose(-1, -2))
+
+
+def turned(dense, channels, size):
+    return convolution(dense, dense.weight.view(-1, channels, size, size).rot90(2, (2, 3)))
+
+
+def unbiased(dense, channels, size):
+    return convolution(dense, dense.weight.view(-1, channels, size, size), bias=False)
+
+
+def padded(dense, channels, size):
+    return convolution(dense, dense.weight.view(-1, channels, size, size), padding=1)
+
+
+def fresh(dense, channels, size):
+    return nn.Conv2d(channels, dense.out_features, size)
+
+
+def one_channel(dense, channels, size):
+    return convolution(dense, dense.weight.view(-1, 1, size, size))
+
+
+def product(tent):
+    return lambda factor: tent(factor)[:, None] * tent(factor)[None]
+
+
+def odd_size(factor):
+    tent = 1 - (torch.arange(2 * factor - 1) - (factor - 1)).abs() / factor
+    return torch.outer(tent, tent)
+
+
+def corners_aligned(factor):
+    return 1 - torch.linspace(-1, 1, 2 * factor).abs()
+
+
+def tent_of(factor):
+    return 1 - torch.linspace(-1 + 0.5 / factor, 1 - 0.5 / factor, 2 * factor).abs()
+
+
+def every_pair(scores, factor):
+    k = scores.shape[1]
+    return F.conv_transpose2d(scores, package_kernel(factor).repeat(k, k, 1, 1), stride=factor)
+
+
+def interpolated(scores, factor, mode="bilinear"):
+    return F.interpolate(scores, [(n + 1) * factor for n in scores.shape[2:]], mode=mode)
+
+
+def cropped(scores, factor):
+    return F.interpolate(scores, scale_factor=factor, mode="bilinear")
+
+
+def cut_off(scores, factor):
+    border = [factor // 2, factor - factor // 2]
+    return F.pad(cropped(scores, factor), border * 2)
+
+
+def run(net, image, offsets=(5, 9), end=lambda out, image: crop(out, 31, image)):
+    """The whole pass by the net's own layers, kept in a dict, with other crops and another end."""
+    maps, x = {}, net.normalise(image)
+    for n in range(1, 6):
+        x = maps[n] = getattr(net, f"pool{n}")(getattr(net, f"conv{n}")(x))
+    total = net.upscore2(net.score(net.fc7(net.fc6(x))))
+    total = total + crop(net.score_pool4(maps[4]), offsets[0], total)
+    total = net.upscore_pool4(total)
+    total = total + crop(net.score_pool3(maps[3]), offsets[1], total)
+    return end(net.upscore8(total), image)
+
+
+def squeeze(out, image):
+    return F.interpolate(out, image.shape[2:], mode="bilinear")
+
+
+def at_full_size(net, image):
+    maps = segnb.features(net, image, ["score", "score_pool4", "score_pool3"])
+    return sum(squeeze(scores, image) for scores in maps.values())
+
+
+def fill(below, scores=nn.init.zeros_, biases=nn.init.zeros_):
+    def start(net):
+        for name, parameter in net.named_parameters():
+            if parameter.ndim == 1:
+                biases(parameter)
+            else:
+                (scores if "score" in name else below)(parameter)
+
+    return start
+
+
+def he(weight):
+    nn.init.normal_(weight, std=(2 / weight[0].numel()) ** 0.5)
+
+
+def scores_only(net):
+    for layer in (net.score, net.score_pool4, net.score_pool3):
+        nn.init.zeros_(layer.weight)
+
+
+def caffe(image, turn=True, scale=255.0, mean=(104.00698793, 116.66876762, 122.67891434)):
+    return (image.flip(1) if turn else image) * scale - torch.tensor(mean).view(1, 3, 1, 1)
+
+
+RED_FIRST = (122.67891434, 116.66876762, 104.00698793)
+height, width = fcn.my_image(variant(""))
+
+WRONG = {
+    "dense_to_convolution": [
+        (channels_last, "You read the weights as row, column, channel"),
+        (transposed, "Rows and columns of your kernels are swapped"),
+        (turned, "turned by 180 degrees"),
+        (unbiased, "The dense layer has a bias too"),
+        (fresh, "fresh random weights"),
+        (padded, "Your convolution is padded"),
+        (one_channel, "stopped with RuntimeError: Given groups=1"),
+        (lambda dense, channels, size: dense, "stopped with RuntimeError: mat1 and mat2"),
+        (lambda dense, channels, size: dense.weight, "should return an nn.Module, and returned a Parameter"),
+        (lambda dense: None, "takes 1 positional argument but 3 were given"),
+    ],
+    "bilinear_kernel": [
+        (product(corners_aligned), "Your tent touches zero at the first and last pixel"),
+        (lambda factor: package_kernel(factor) / package_kernel(factor).sum(), "everything is too small"),
+        (product(lambda factor: 1 - tent_of(factor)), "This is the distance from the middle"),
+        (lambda factor: (tent_of(factor)[:, None] + tent_of(factor)) / 2, "do not add them"),
+        (lambda factor: torch.minimum(tent_of(factor)[:, None], tent_of(factor)), "the smaller of the two weights"),
+        (lambda factor: torch.full((2 * factor, 2 * factor), 0.25), "Every pixel of your stamp weighs the same"),
+        (odd_size, "the shape should be 4×4, and yours is 3×3"),
+        (tent_of, "the shape should be 4×4, and yours is 4"),
+        (lambda factor: package_kernel(factor)[None, None], "the shape should be 4×4, and yours is 1×1×4×4"),
+        (lambda factor: package_kernel(2), "the shape should be 6×6, and yours is 4×4"),
+    ],
+    "mended_upsampling": [
+        (every_pair, "The classes still mix"),
+        (lambda scores, factor: every_pair(scores, factor) / scores.shape[1], "You average over the classes"),
+        (interpolated, "You stretch the map to that size"),
+        (lambda scores, factor: interpolated(scores, factor, "nearest"), "You repeat pixels"),
+        (cut_off, "At the border the stamps fade out"),
+        (cropped, "the shape should be 1×2×4×4, and yours is 1×2×2×2"),
+        (lambda scores, factor: every_pair(scores[:, :1], factor), "the shape should be 1×2×4×4, and yours is 1×1×4×4"),
+        (lambda scores, factor: BilinearUpsampling(scores.shape[1], factor, learn=True)(scores), "your result carries a gradient"),
+    ],
+    "crop_offset": [
+        (lambda padding, stride: {8: 31, 16: 27, 32: 19}[stride], "These are the crops for a padding of 100"),
+        (lambda padding, stride: padding - 81, "This is the crop of FCN-32s for every net"),
+        (lambda padding, stride: {8: 19, 16: 27, 32: 31}[stride] + padding - 100, "the wrong way round"),
+        (lambda padding, stride: {8: 127, 16: 123, 32: 115}[stride] + padding - 100, "fc6 is 7×7 and unpadded"),
+        (lambda padding, stride: {8: 30, 16: 26, 32: 18}[stride] + padding - 100, "You are off by one"),
+        (lambda padding, stride: padding, "The padding moves the first map by 99"),
+        (lambda padding, stride: torch.tensor(fcn.crop_offset(padding, stride)), "A number is wanted"),
+        (lambda padding, stride: 20, "20 is not right"),
+    ],
+    "mended_fcn": [
+        (lambda net, image: run(net, image, (0, 0), squeeze), "Both faults are still there"),
+        (lambda net, image: run(net, image, (0, 0)), "The end is right now"),
+        (lambda net, image: run(net, image, end=squeeze), "The skips are right now"),
+        (lambda net, image: run(net, image, (9, 5)), "pool4 is cut at 5, pool3 at 9"),
+        (lambda net, image: run(net, image, end=lambda out, i: crop(out, 19, i)), "19 is the crop of FCN-32s"),
+        (lambda net, image: run(net, image, end=lambda out, i: crop(out, 27, i)), "27 is the crop of FCN-16s"),
+        (lambda net, image: run(net, image, (0, 0), lambda out, i: crop(out, 0, i)), "Everything is cut from the corner"),
+        (at_full_size, "You stretch each score map to the full size"),
+        (lambda net, image: run(net, image, end=lambda out, i: out), "the shape should be 1×2×40×40"),
+    ],
+    "start_weights": [
+        (fill(nn.init.zeros_), "All weights are zero"),
+        (lambda net: None, "Nothing has changed"),
+        (scores_only, "all other layers are what they were"),
+        (fill(he, scores=he), "A net that knows nothing should pay ln 5 = 1.609"),
+        (fill(lambda weight: nn.init.normal_(weight, std=0.01)), "Only 0 of 15 layers below the scores"),
+        (fill(he, biases=nn.init.ones_), "Only 0 of 15 layers below the scores"),
+        (lambda net: net.reset(), "at the line `"),
+    ],
+    "for_caffe": [
+        (lambda image: caffe(image, turn=False, mean=RED_FIRST), "the channels are still red, green, blue"),
+        (lambda image: caffe(image, mean=RED_FIRST), "104 is blue's, and comes first"),
+        (lambda image: caffe(image, turn=False), "turn its channels round first"),
+        (lambda image: caffe(image, scale=1.0), "Multiply first"),
+        (lambda image: caffe(image, mean=(0.0, 0.0, 0.0)), "The mean is still there"),
+        (lambda image: caffe(image)[0], "the shape should be 1×3×1×1, and yours is 3×1×1"),
+        (lambda image: caffe(image).double(), "the dtype should be torch.float32"),
+    ],
+    "rate_factor": [
+        (21 * height * width, "one term for each pixel"),
+        (1 / (height * width), "the mean loss has the smaller gradient"),
+        (250_000, "This is the factor for 500×500"),
+        ((height + 198) * (width + 198), "The padding is cut off before the loss"),
+        (height, "is not right. Divide the sum"),
+        (str(height * width), "A number is wanted"),
+    ],
+}  # fmt: skip
+
+# --------------------------------------------------------------------------- right, in other words
+
+
+class Sliding(nn.Module):
+    """Windows by unfold, each through the dense layer."""
+
+    def __init__(self, dense, channels, size):
+        super().__init__()
+        self.dense, self.size = dense, size
+
+    def forward(self, image):
+        windows = image.unfold(2, self.size, 1).unfold(3, self.size, 1).permute(0, 2, 3, 1, 4, 5)
+        return self.dense(windows.flatten(3)).permute(0, 3, 1, 2)
+
+
+def by_eye(scores, factor):
+    kernels = torch.eye(scores.shape[1])[:, :, None, None] * package_kernel(factor)
+    return F.conv_transpose2d(scores, kernels, stride=factor)
+
+
+def one_map_at_a_time(scores, factor):
+    maps = F.conv_transpose2d(
+        scores.flatten(0, 1)[:, None], package_kernel(factor)[None, None], stride=factor
+    )
+    return maps.reshape(*scores.shape[:2], *maps.shape[2:])
+
+
+def he_then_zero(net):
+    net.apply(he_init)
+    scores_only(net)
+
+
+RIGHT = {
+    "dense_to_convolution": [
+        Sliding,
+        lambda dense, channels, size: convolution(dense, dense.weight.unflatten(1, (channels, size, size))),
+    ],
+    "bilinear_kernel": [package_kernel, product(tent_of)],
+    "mended_upsampling": [by_eye, one_map_at_a_time, lambda scores, factor: BilinearUpsampling(scores.shape[1], factor)(scores)],
+    "crop_offset": [
+        lambda padding, stride: padding - {32: 81, 16: 73, 8: 69}[stride],
+        lambda padding, stride: padding - 65 - stride // 2,
+    ],
+    "mended_fcn": [run, lambda net, image: net(image)],
+    "start_weights": [fill(he), he_then_zero],
+    "for_caffe": [caffe, lambda image: 255 * (image[:, [2, 1, 0]] - torch.tensor([104.00698793, 116.66876762, 122.67891434])[None, :, None, None] / 255)],
+    "rate_factor": [height * width, float(height * width)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs]
+)
+def test_a_wrong_answer_meets_its_own_hint(name, answer, hint, capsys, monkeypatch):
+    monkeypatch.delenv("SEGNB_STRICT", raising=False)
+    segnb.check(name, answer)
+    out = capsys.readouterr().out
+    (cross,) = [line for line in out.splitlines() if line.startswith("✗")]
+    assert hint.lower() in cross.lower()
+    others = [other for _, other in WRONG[name] if other != hint]
+    assert not [other for other in others if other.lower() in cross.lower() and other not in hint]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [(name, answer) for name, answers in RIGHT.items() for answer in answers]
+)
+def test_a_right_answer_in_other_words_passes(name, answer, monkeypatch):
+    monkeypatch.setenv("SEGNB_STRICT", "1")
+    segnb.check(name, answer)
+
+
+def test_every_exercise_of_the_chapter_has_its_answers_here():
+    assert list(WRONG) == list(RIGHT) == [exercise.name for exercise in fcn.EXERCISES]
+
+
+def test_the_references_are_the_released_networks():
+    assert [fcn.crop_offset(100, stride) for stride in (32, 16, 8)] == [19, 27, 31]
+    for factor in (2, 8, 16, 32):
+        assert torch.equal(fcn.bilinear_kernel(factor), package_kernel(factor))
+    torch.manual_seed(0)
+    net = segnb.models.FCN(1, 3, width=2, hidden=4).eval()
+    nn.init.normal_(net.score_pool3.weight)
+    image = torch.rand(1, 1, 50, 40)
+    assert torch.equal(fcn.mended_fcn(net, image), net(image))
+
+
+def test_everybody_has_a_picture_and_many_differ():
+    assert len({fcn.my_image(variant(str(n))) for n in range(60)}) > 15
