@@ -15,7 +15,13 @@ from segnb.exercises.engine import Case, Exercise, Mistake, Verdict, judge
 
 __all__ = ["Case", "Exercise", "Mistake", "check", "hint", "registry", "solution", "variant", "yours_or_ours"]
 
-CHAPTERS = ("every_pixel", "measuring_masks", "fcn", "unet")  # one module each, with a list EXERCISES
+CHAPTERS = (
+    "every_pixel",
+    "measuring_masks",
+    "cross_entropy",
+    "fcn",
+    "unet",
+)  # one module each, with a list EXERCISES
 registry: dict[str, Exercise] = {}
 _steps_given: dict[str, int] = {}
 

@@ -1,0 +1,438 @@
+"""The exercises of chapter 3, cross-entropy: prices and pulls to compute, broken losses to mend, a number to know."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from segnb.exercises.engine import Case, Exercise, Mistake, rand
+
+
+def some(seed, n=2, k=4, height=3, width=5):
+    """Logits N×K×H×W and a mask N×H×W without void."""
+    return 6 * rand(seed, n, k, height, width) - 3, (k * rand(seed + 50, n, height, width)).long()
+
+
+def some_void(seed):
+    """The same with about a third of the pixels void, and a weight for each class."""
+    logits, mask = some(seed)
+    return logits, mask.where(rand(seed + 70, *mask.shape) > 0.33, 255), 0.2 + 3 * rand(seed + 90, 4)
+
+
+# ---------------------------------------------------------------------------------------- pixel_prices
+
+
+def pixel_prices(logits, mask):
+    log_p = logits.log_softmax(dim=1)
+    return -log_p.gather(1, mask[:, None])[:, 0]
+
+
+def prices_of(log_p):
+    return lambda logits, mask: -log_p(logits).gather(1, mask[:, None])[:, 0]
+
+
+PIXEL_PRICES = Exercise(
+    pixel_prices,
+    points=2,
+    cases=(
+        Case(
+            "one pixel with the scores 2, 0.5 and −1, whose truth is class 1: 1.741",
+            (torch.tensor([2.0, 0.5, -1.0]).reshape(1, 3, 1, 1), torch.tensor([[[1]]])),
+            "p of class 1 is e^0.5 / (e^2 + e^0.5 + e^−1) = 0.175, and −ln 0.175 = 1.741.",
+        ),
+        Case(
+            "scores of ±100: the price is 200, not infinite",
+            (torch.tensor([100.0, -100.0]).reshape(1, 2, 1, 1), torch.tensor([[[1]]])),
+            "p is too small for a float here, so its logarithm must never be taken: log_softmax goes round it.",
+        ),
+        Case("two images, four classes, 3×5 pixels", some),
+    ),
+    mistakes=(
+        Mistake(
+            prices_of(lambda z: -z.log_softmax(1)),
+            "Your prices are negative: a logarithm of a number below 1 is, so the price needs a minus sign.",
+        ),
+        Mistake(
+            prices_of(lambda z: z.softmax(1)),
+            "This is the probability itself, with a minus sign. The logarithm is missing.",
+        ),
+        Mistake(
+            prices_of(lambda z: z.log_softmax(-1)),
+            "The softmax runs along the wrong axis: the probabilities of one pixel, along the classes (dim 1), should add up to 1.",
+        ),
+        Mistake(
+            prices_of(lambda z: z),
+            "This is the logit itself. A softmax along the classes makes probabilities of the logits first.",
+        ),
+        Mistake(
+            lambda logits, mask: -logits.log_softmax(1).amax(1),
+            "You take the largest probability of each pixel. The price is that of the true class, which `mask` names.",
+        ),
+    ),
+    hints=(
+        "First the log-probabilities of all classes, then from each pixel's K numbers the one that `mask` names.",
+        "logits.log_softmax(dim=1) has the shape N×K×H×W. gather(1, ...) takes one entry along dim 1; it wants an index N×1×H×W.",
+        "-logits.log_softmax(1).gather(1, mask[:, None]) has a class axis of length 1 left: take it away with [:, 0].",
+    ),
+)
+
+# -------------------------------------------------------------------------------------- weighted_price
+
+
+def weighted_price(logits, mask, weight):
+    known = mask != 255
+    own = mask.where(known, 0)
+    w = weight[own] * known
+    total = w.sum()
+    return (w * pixel_prices(logits, own)).sum() / total.where(total > 0, 1)
+
+
+def weighted_by(divide):
+    """A wrong mean: the sum of weight·price over the labelled pixels, divided by something else."""
+
+    def wrong(logits, mask, weight):
+        known = mask != 255
+        own = mask.where(known, 0)
+        w = weight[own] * known
+        return (w * pixel_prices(logits, own)).sum() / divide(w, known)
+
+    return wrong
+
+
+TWO_PIXELS = (
+    torch.tensor([[3.0, 0.0], [0.0, 0.0]]).T.reshape(1, 2, 1, 2),
+    torch.tensor([[[0, 1]]]),
+    torch.tensor([1.0, 4.0]),
+)
+
+WEIGHTED_PRICE = Exercise(
+    weighted_price,
+    points=3,
+    cases=(
+        Case(
+            "two pixels that weigh 1 and 4 and pay 0.049 and 0.693: 0.564",
+            TWO_PIXELS,
+            "(1 · 0.049 + 4 · 0.693) / (1 + 4) = 0.564: below the line stands the sum of the weights.",
+        ),
+        Case(
+            "a void pixel changes nothing",
+            (
+                torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3),
+                torch.tensor([[[0, 1, 255]]]),
+                TWO_PIXELS[2],
+            ),
+            "The third pixel is void: it should be in neither of the two sums.",
+        ),
+        Case("two images with some void", some_void),
+        Case(
+            "nothing but void: 0",
+            lambda seed: (some(seed)[0], torch.full((2, 3, 5), 255), torch.ones(4)),
+            "With nothing to pay for, the loss should be 0.",
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            weighted_by(lambda w, known: known.sum().clamp_min(1)),
+            "You divide by the number of pixels. Then doubling all weights doubles the loss: divide by the sum of the weights.",
+        ),
+        Mistake(
+            weighted_by(lambda w, known: known.numel()),
+            "You divide by all pixels, void ones too. Divide by the sum of the weights of the labelled ones.",
+        ),
+        Mistake(
+            lambda logits, mask, weight: weighted_price(logits, mask.where(mask != 255, 0), weight),
+            "The void pixels are counted as class 0. A stand-in keeps the index valid, but their weight must then be 0.",
+        ),
+        Mistake(
+            lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)),
+            "This is the mean without weights: `weight` is not used.",
+        ),
+        Mistake(
+            weighted_by(lambda w, known: 1),
+            "This is the sum. It grows with the picture: divide it by the sum of the weights.",
+        ),
+    ),
+    hints=(
+        "Give every pixel its weight: weight[mask]. What should a void pixel's weight be, and which index can stand in for 255?",
+        "known = mask != 255; own = mask.where(known, 0); w = weight[own] * known. Then Σ w·price / Σ w.",
+        "If Σ w is 0, divide by 1 instead: total.where(total > 0, 1). The sum above the line is 0 then anyway.",
+    ),
+)
+
+# ----------------------------------------------------------------------------------------- logit_pulls
+
+
+def logit_pulls(logits, mask):
+    truth = F.one_hot(mask, logits.shape[1]).movedim(-1, 1)
+    return (logits.softmax(1) - truth) / mask.numel()
+
+
+LOGIT_PULLS = Exercise(
+    logit_pulls,
+    points=2,
+    cases=(
+        Case(
+            "one pixel that gives both classes a half: −0.5 for the true one, 0.5 for the other",
+            (torch.zeros(1, 2, 1, 1), torch.tensor([[[0]]])),
+            "Probability minus truth: 0.5 − 1 for the true class, 0.5 − 0 for the other.",
+        ),
+        Case(
+            "four such pixels: each pulls a quarter as hard",
+            (torch.zeros(1, 2, 2, 2), torch.tensor([[[0, 1], [1, 0]]])),
+            "The loss is a mean over the pixels, so each pixel's gradient is divided by their number.",
+        ),
+        Case("two images, four classes", some),
+    ),
+    mistakes=(
+        Mistake(
+            lambda logits, mask: -logit_pulls(logits, mask),
+            "The sign is turned round. The gradient is probability minus truth; the step that follows goes against it.",
+        ),
+        Mistake(
+            lambda logits, mask: logit_pulls(logits, mask) * mask.numel(),
+            "This is right for one pixel. The loss is the mean over N·H·W pixels, so divide by their number.",
+        ),
+        Mistake(
+            lambda logits, mask: logit_pulls(logits, mask) * len(mask[0, 0]) * len(mask[0]),
+            "You divide by the number of images. The mean runs over all pixels of all images.",
+        ),
+        Mistake(
+            lambda logits, mask: logit_pulls(logits, mask) / logits.shape[1],
+            "You divide by the classes too: logits.numel() is K times the number of pixels.",
+        ),
+        Mistake(
+            lambda logits, mask: (logits - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel(),
+            "This is logit minus truth. The logits have to become probabilities first, by a softmax along the classes.",
+        ),
+    ),
+    hints=(
+        "Probability minus truth, for every pixel and class, divided by the number of pixels.",
+        "The truth as N×K×H×W: F.one_hot(mask, K) is N×H×W×K, so move its last axis to place 1.",
+        "(logits.softmax(1) - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel()",
+    ),
+)
+
+# ------------------------------------------------------------------------------------- balance_classes
+
+
+def balance_classes(pixels, pixels_in_images):
+    frequency = pixels / pixels_in_images
+    return frequency.quantile(0.5) / frequency
+
+
+def some_counts(seed, k=5):
+    whole = 1000 + (9000 * rand(seed, k)).long()
+    return (whole * (0.02 + 0.3 * rand(seed + 50, k))).long(), whole
+
+
+BALANCE_CLASSES = Exercise(
+    balance_classes,
+    points=2,
+    cases=(
+        Case(
+            "three classes that fill 60 %, 30 % and 10 % of ten images of 100 pixels: 0.5, 1 and 3",
+            (torch.tensor([600, 300, 100]), torch.tensor([1000, 1000, 1000])),
+            "The median of 0.6, 0.3 and 0.1 is 0.3. Divided by each of them it gives 0.5, 1 and 3.",
+        ),
+        Case(
+            "the third class is in two of the ten images only, and fills half of them: 0.5, 1 and 0.6",
+            (torch.tensor([600, 300, 100]), torch.tensor([1000, 1000, 200])),
+            "f = 0.6, 0.3 and 100/200 = 0.5, so the median is 0.5.",
+        ),
+        Case(
+            "four classes: the median lies half-way between the middle two",
+            (torch.tensor([400, 300, 200, 100]), torch.tensor([1000, 1000, 1000, 1000])),
+            "The middle two are 0.3 and 0.2, so the median is 0.25. torch.median takes the lower one of them.",
+        ),
+        Case("five classes", some_counts),
+    ),
+    mistakes=(
+        Mistake(
+            lambda pixels, pixels_in_images: 1 / balance_classes(pixels, pixels_in_images),
+            "Upside down: your weight grows with the class. The median stands above the line, the class's frequency below.",
+        ),
+        Mistake(
+            lambda pixels, pixels_in_images: (pixels / pixels.sum()).quantile(0.5) / (pixels / pixels.sum()),
+            "You take each class's share of all pixels. A frequency counts only the images that contain the class: divide by `pixels_in_images`.",
+        ),
+        Mistake(
+            lambda pixels, pixels_in_images: (pixels / pixels_in_images).mean() / (pixels / pixels_in_images),
+            "This is the mean over the classes. The road is so frequent that it would pull the mean up: take the median.",
+        ),
+        Mistake(
+            lambda pixels, pixels_in_images: pixels_in_images / pixels,
+            "This is 1/f. It balances as well, but no class weighs 1: the median is missing above the line.",
+        ),
+        Mistake(
+            lambda pixels, pixels_in_images: (
+                (pixels / pixels_in_images).median() / (pixels / pixels_in_images)
+            ),
+            "With an even number of classes the median is the mean of the middle two, and torch.median gives the lower one. quantile(0.5) does it.",
+        ),
+    ),
+    hints=(
+        "Two steps: the frequency of each class, then the median of the frequencies divided by each.",
+        "frequency = pixels / pixels_in_images. For an even number of classes use frequency.quantile(0.5).",
+        "return frequency.quantile(0.5) / frequency",
+    ),
+)
+
+# ---------------------------------------------------------------------------------------- mended_rows
+
+
+def mended_rows(logits, mask):
+    rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
+    return F.cross_entropy(rows, mask.reshape(-1))
+
+
+def viewed(logits, mask):
+    return F.cross_entropy(logits.reshape(-1, logits.shape[1]), mask.reshape(-1))
+
+
+MENDED_ROWS = Exercise(
+    mended_rows,
+    points=3,
+    cases=(
+        Case(
+            "one pixel, three classes: 1.741",
+            (torch.tensor([2.0, 0.5, -1.0]).reshape(1, 3, 1, 1), torch.tensor([[[1]]])),
+            "With the logits 2, 0.5 and −1 and the truth 1 the loss is −ln 0.175.",
+        ),
+        Case(
+            "a row of three pixels that are all right: almost 0",
+            (20.0 * torch.eye(3).reshape(1, 3, 1, 3), torch.tensor([[[0, 1, 2]]])),
+            "Each pixel gives its own class 20 and the others 0.",
+        ),
+        Case("two images, four classes, 3×5 pixels", some),
+    ),
+    mistakes=(
+        Mistake(
+            lambda logits, mask: viewed(logits.softmax(1), mask),
+            "Both faults are still there. Start with the softmax: F.cross_entropy takes logits and does its own.",
+        ),
+        Mistake(
+            viewed,
+            "One fault is found. The other: in memory the pixels of one class lie together, so rows of K numbers mix pixels. "
+            "Move the class axis last before you reshape.",
+        ),
+        Mistake(
+            lambda logits, mask: mended_rows(logits.softmax(1), mask),
+            "The rows are right now. The other fault: F.cross_entropy takes logits and does its own softmax, so yours is the second.",
+        ),
+        Mistake(
+            lambda logits, mask: mended_rows(logits, mask) * mask.numel(),
+            "This is the sum over the pixels; the mean is asked for.",
+        ),
+    ),
+    hints=(
+        "Which numbers stand in the first row of logits.reshape(-1, K)? Try it with torch.arange(12.).reshape(1, 3, 2, 2).",
+        "permute(0, 2, 3, 1) moves the classes last; then each row of K numbers belongs to one pixel. And who else takes a softmax?",
+        "F.cross_entropy(logits.permute(0, 2, 3, 1).reshape(-1, K), mask.reshape(-1)), or shorter: F.cross_entropy(logits, mask).",
+    ),
+)
+
+# ---------------------------------------------------------------------------------------- mended_step
+
+
+def mended_step(net, optimiser, images, masks):
+    loss = F.cross_entropy(net(images), masks)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+
+def two_steps(step, images, masks):
+    """The weights of a tiny network after two steps: what it learned, and whether the first step leaks into the second."""
+    net = nn.Conv2d(images.shape[1], 2, 1, bias=False)
+    net.weight.data = torch.tensor([[0.5], [-0.5]]).expand(2, images.shape[1]).reshape(2, -1, 1, 1).clone()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.5)
+    for image, mask in zip(images.split(1), masks.split(1)):
+        step(net, optimiser, image, mask)
+    return net.weight.detach().flatten()
+
+
+def in_order(*deeds, reduction="mean"):
+    """A wrong step: the deeds in another order, or too many of them, or another loss."""
+
+    def wrong(net, optimiser, images, masks):
+        loss = F.cross_entropy(net(images), masks, reduction=reduction)
+        for deed in deeds:
+            {"zero": optimiser.zero_grad, "back": loss.backward, "step": optimiser.step}[deed]()
+
+    return wrong
+
+
+MENDED_STEP = Exercise(
+    mended_step,
+    points=2,
+    use=two_steps,
+    cases=(
+        Case(
+            "two steps on two pictures of ones, by hand",
+            (torch.ones(2, 1, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64)),
+            "p of class 0 is 0.731, so the first step moves the weights by 0.5·0.269 to 0.634 and −0.634.",
+        ),
+        Case(
+            "two steps on pictures with noise",
+            lambda seed: (rand(seed, 2, 3, 4, 4), (2 * rand(seed + 50, 2, 4, 4)).long()),
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            in_order("back", "zero", "step"),
+            "The weights have not moved at all: either nobody calls step(), or the gradients are wiped out just before it. "
+            "Wipe before backward().",
+        ),
+        Mistake(
+            in_order("back", "step"),
+            "The first step is right, the second too large: PyTorch adds new gradients to the old. Wipe them out before backward().",
+        ),
+        Mistake(in_order("zero", "back", "step", "step"), "You take every step twice: one step() is enough."),
+        Mistake(
+            in_order("zero", "back", "step", reduction="sum"),
+            "Your loss adds up the pixels, so the step grows with the picture: leave the loss a mean.",
+        ),
+    ),
+    hints=(
+        "Write down, line by line, what stands in the gradients. What is in them when step() is called?",
+        "There are three deeds: wipe the old gradients, compute new ones, take the step.",
+        "optimiser.zero_grad(), then loss.backward(), then optimiser.step().",
+    ),
+)
+
+# ----------------------------------------------------------------------------------------- start_loss
+
+
+def start_loss():
+    return math.log(32)
+
+
+START_LOSS = Exercise(
+    start_loss,
+    literal=True,
+    tolerance=3e-3,
+    cases=(Case("the price of ignorance among 32 classes", (), "What does a net pay that gives each class 1/32?"),),
+    mistakes=(
+        Mistake(lambda: 5.0, "This is the logarithm to base 2. Cross-entropy takes the natural one: math.log."),
+        Mistake(lambda: math.log10(32), "This is the logarithm to base 10. Cross-entropy takes the natural one: math.log."),
+        Mistake(lambda: 1 / 32, "This is the probability of each class. The price is minus its logarithm."),
+        Mistake(lambda: -math.log(32), "The size is right. A price is positive: minus the logarithm of 1/32."),
+        Mistake(lambda: math.log(31), "All 32 classes share the probability, the true one too."),
+    ),
+    hints=(
+        "Each class gets the same probability. Which?",
+        "The price is −ln(1/32).",
+        "−ln(1/K) = ln K, here math.log(32).",
+    ),
+)  # fmt: skip
+
+EXERCISES = [
+    PIXEL_PRICES,
+    WEIGHTED_PRICE,
+    LOGIT_PULLS,
+    BALANCE_CLASSES,
+    MENDED_ROWS,
+    MENDED_STEP,
+    START_LOSS,
+]
