@@ -19,6 +19,7 @@ CHAPTERS = (
     "every_pixel",
     "measuring_masks",
     "cross_entropy",
+    "dice",
     "fcn",
     "unet",
 )  # one module each, with a list EXERCISES

@@ -1,0 +1,206 @@
+"""The exercises of chapter 4: wrong answers that learners really give, each with its own hint, and right ones in other words."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import segnb
+from segnb.exercises import dice as ours
+
+# --------------------------------------------------------------------------- wrong: (answer, its own hint)
+
+
+def sums(p, g, axes=(0, 2, 3)):
+    return (p * g).sum(axes), p.sum(axes) + g.sum(axes)
+
+
+def hot(logits, mask):
+    return torch.zeros_like(logits).scatter_(1, mask[:, None], 1)
+
+
+def flattened(logits, mask):
+    both, sizes = sums(logits.softmax(1).flatten(), hot(logits, mask).flatten(), 0)
+    return 1 - 2 * both / sizes
+
+
+def of_logits(logits, mask):
+    both, sizes = sums(logits, hot(logits, mask))
+    return 1 - (2 * both / sizes)[hot(logits, mask).sum((0, 2, 3)) > 0].mean()
+
+
+def of_sigmoids(logits, mask):
+    both, sizes = sums(logits.sigmoid(), hot(logits, mask))
+    return 1 - (2 * both / sizes)[hot(logits, mask).sum((0, 2, 3)) > 0].mean()
+
+
+def without_two(logits, mask):
+    both, sizes = sums(logits.softmax(1), hot(logits, mask))
+    return 1 - (both / sizes)[hot(logits, mask).sum((0, 2, 3)) > 0].mean()
+
+
+def by_image(logits, mask):
+    both, sizes = sums(logits.softmax(1), hot(logits, mask), (2, 3))
+    return 1 - (2 * both / sizes)[hot(logits, mask).sum((2, 3)) > 0].mean()
+
+
+def void_in_predicted(logits, mask):
+    known = (mask != 255)[:, None]
+    p, g = logits.softmax(1), hot(logits, mask.where(mask != 255, 0)) * known
+    return 1 - (2 * (p * g).sum((0, 2, 3)) / (p.sum((0, 2, 3)) + g.sum((0, 2, 3)))).mean()
+
+
+def void_in_true(logits, mask):
+    known = (mask != 255)[:, None]
+    p, g = logits.softmax(1) * known, hot(logits, mask.where(mask != 255, 0))
+    return 1 - (2 * (p * g).sum((0, 2, 3)) / (p.sum((0, 2, 3)) + g.sum((0, 2, 3)))).mean()
+
+
+def written_into(logits, mask):
+    known = (mask != 255)[:, None]
+    mask[mask == 255] = 0
+    both, sizes = sums(logits.softmax(1) * known, hot(logits, mask) * known)
+    return 1 - (2 * both / sizes).mean()
+
+
+def plain_score(truth, called):
+    return 2 * (truth & called).sum() / (truth.sum() + called.sum())
+
+
+WRONG = {
+    "dice_score": [
+        (lambda t, c: (t & c).sum() / (t | c).sum() if t.any() else torch.tensor(1.0), "This is the IoU"),
+        (lambda t, c: (t & c).sum() / (t.sum() + c.sum()) if t.any() else torch.tensor(1.0), "Equal masks come out at a half"),
+        (lambda t, c: (t & c).sum() / t.sum() if t.any() else torch.tensor(1.0), "This is the recall"),
+        (lambda t, c: (t & c).sum() / c.sum() if t.any() else torch.tensor(1.0), "This is the precision"),
+        (lambda t, c: 1 - ours.dice_score(t, c), "This is one minus the score"),
+        (lambda t, c: plain_score(t, c).nan_to_num(0), "All is well but for two empty masks"),
+        (plain_score, "contains NaN"),
+        (lambda t, c: ours.dice_score(t, c).item(), "Leave .item() and float() out"),
+    ],
+    "soft_dice_loss": [
+        (flattened, "All classes are in one sum"),
+        (lambda z, y: 1 - ours.soft_dice_loss(z, y), "which a training would make small"),
+        (of_logits, "You take the Dice of logits"),
+        (lambda z, y: segnb.losses.dice(z, y, present_only=False), "are counted, as missed"),
+        (of_sigmoids, "A sigmoid treats each class alone"),
+        (by_image, "You sum over each picture"),
+        (without_two, "The factor 2 is missing"),
+    ],
+    "dice_pull": [
+        (lambda p, g: 2 * g / (p.sum() + g.sum()), "Only the true pixels pull here"),
+        (lambda p, g: -ours.dice_pull(p, g), "This is the gradient of the loss"),
+        (lambda p, g: 2 * g / (p.sum() + g.sum()) - 2 * (p * g).sum() / (p.sum() + g.sum()), "the sum below the line is squared"),
+        (lambda p, g: ours.dice_pull(p, g) / 2, "half as large as it should be"),
+        (lambda p, g: ours.dice_pull(p, g).sum(), "the shape should be 1×2"),
+    ],
+    "mean_as_iou": [
+        (lambda d: d.mean() / (2 - d.mean()), "You convert the mean"),
+        (lambda d: (2 * d / (1 + d)).mean(), "This goes from IoU to Dice"),
+        (torch.mean, "This is the mean Dice as it came"),
+        (lambda d: d.mean() / 2, "Half the Dice is not the IoU"),
+        (lambda d: d / (2 - d), "the shape should be single-number"),
+    ],
+    "mended_dice": [
+        (void_in_predicted, "still in Σp"),
+        (lambda z, y: 1 - (2 * (s := sums(z.softmax(1), hot(z, y.where(y != 255, 0))))[0] / s[1]).mean(), "counted as class 0, in all three sums"),
+        (void_in_true, "still in Σg"),
+        (lambda z, y: 1 - ours.mended_dice(z, y), "the loss is one minus it"),
+        (written_into, "your function changed `mask` itself"),
+        (lambda z, y: 1 - (z.softmax(1) * F.one_hot(y, 3).movedim(-1, 1)).mean(), "Class values must be smaller than num_classes"),
+    ],
+    "start_bias": [
+        (lambda m: (m == 1).sum().div((m != 255).sum()).log(), "This is log p"),
+        (lambda m: -ours.start_bias(m), "The sign is turned round"),
+        (lambda m: ours.start_bias(m).exp(), "These are the odds"),
+        (lambda m: torch.logit((m == 1).float().mean()), "void pixels are counted as background"),
+        (lambda m: ours.start_bias(m).item(), "Leave .item() and float() out"),
+    ],
+    "pull_ratio": [
+        (101, "101 belongs to p = 0.5"),
+        (1, "That is cross-entropy"),
+        (100, "that alone is not the ratio"),
+        (-199, "without the sign"),
+        (99, "The ratio of the pulls is larger"),
+        (7, "Compute both pulls with dice_pull"),
+    ],
+}  # fmt: skip
+
+# --------------------------------------------------------------------------- right, in other words
+
+
+def by_f1(truth, called):
+    hit, wrong = (truth & called).sum(), (truth ^ called).sum()
+    return (2 * hit + (hit + wrong == 0)) / (2 * hit + wrong + (hit + wrong == 0))
+
+
+def by_matrix(truth, called):
+    matrix = segnb.metrics.ConfusionMatrix(2)
+    matrix.update(called, truth)
+    return matrix.dice[1].float().nan_to_num(1.0)
+
+
+def class_by_class(logits, mask):
+    p, losses = logits.softmax(1), []
+    for k in mask.unique():
+        g = mask == k
+        losses.append(1 - 2 * p[:, k][g].sum() / (p[:, k].sum() + g.sum()))
+    return torch.stack(losses).mean()
+
+
+def by_autograd(p, g):
+    p = p.clone().requires_grad_()
+    return torch.autograd.grad(2 * (p * g).sum() / (p.sum() + g.sum()), p)[0]
+
+
+def by_selection(logits, mask):
+    known = mask != 255
+    p, own = logits.softmax(1).movedim(1, -1)[known], mask[known]
+    g = torch.eye(logits.shape[1])[own]
+    return 1 - (2 * (p * g).sum(0) / (p.sum(0) + g.sum(0))).mean()
+
+
+RIGHT = {
+    "dice_score": [by_f1, by_matrix],
+    "soft_dice_loss": [class_by_class, segnb.losses.dice],
+    "dice_pull": [by_autograd, lambda p, g: 2 * (g * (p.sum() + g.sum()) - (p * g).sum()) / (p.sum() + g.sum()) ** 2],
+    "mean_as_iou": [lambda d: torch.stack([x / (2 - x) for x in d]).mean(), lambda d: (1 / (2 / d - 1)).mean()],
+    "mended_dice": [by_selection, segnb.losses.dice],
+    "start_bias": [
+        lambda m: torch.logit(m[m != 255].float().mean()),
+        lambda m: ((m == 1).sum() / (m == 0).sum()).log(),
+    ],
+    "pull_ratio": [199, 199.0, round(200 / 1 - 1)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs]
+)
+def test_a_wrong_answer_meets_its_own_hint(name, answer, hint, capsys, monkeypatch):
+    monkeypatch.delenv("SEGNB_STRICT", raising=False)
+    segnb.check(name, answer)
+    out = capsys.readouterr().out
+    (cross,) = [line for line in out.splitlines() if line.startswith("✗")]
+    assert hint.lower() in cross.lower()
+    others = [other for _, other in WRONG[name] if other != hint]
+    assert not [other for other in others if other.lower() in cross.lower() and other not in hint]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [(name, answer) for name, answers in RIGHT.items() for answer in answers]
+)
+def test_a_right_answer_in_other_words_passes(name, answer, monkeypatch):
+    monkeypatch.setenv("SEGNB_STRICT", "1")
+    segnb.check(name, answer)
+
+
+def test_every_exercise_of_the_chapter_has_its_answers_here():
+    assert list(WRONG) == list(RIGHT) == [exercise.name for exercise in ours.EXERCISES]
+
+
+def test_the_references_are_the_package_s_dice():
+    assert ours.soft_dice_loss(*ours.some(3, 5, 2)) == pytest.approx(
+        segnb.losses.dice(*ours.some(3, 5, 2)).item()
+    )
+    assert ours.mended_dice(*ours.some_void(3)) == pytest.approx(segnb.losses.dice(*ours.some_void(3)).item())
+    assert ours.pull_ratio() == 199
