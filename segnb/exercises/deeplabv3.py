@@ -1,0 +1,495 @@
+"""The exercises of chapter 8, DeepLabv3: kernels with holes, strides taken out, rates that live or die, broken heads."""
+
+import torch
+import torch.nn.functional as F
+
+from segnb.exercises.engine import Case, Exercise, Mistake, rand
+
+# ------------------------------------------------------------------------------------------ atrous_conv
+
+
+def atrous_conv(picture, kernel, rate):
+    padding = rate * (kernel.shape[0] // 2)
+    return F.conv2d(picture[None, None], kernel[None, None], padding=padding, dilation=rate)[0, 0]
+
+
+def impulse(side, kernel, rate):
+    """A dark picture with one bright pixel in its middle: what comes out is the kernel, turned by half a turn."""
+    picture = torch.zeros(side, side)
+    picture[side // 2, side // 2] = 1
+    return picture, kernel, rate
+
+
+NUMBERED = torch.arange(1.0, 10).reshape(3, 3)
+
+
+ATROUS_CONV = Exercise(
+    atrous_conv,
+    points=2,
+    cases=(
+        Case("rate 1 is the ordinary convolution", impulse(5, NUMBERED, 1)),
+        Case(
+            "rate 2 on a 5×5 picture: the nine numbers land in the corners, on the edges and in the middle",
+            impulse(5, NUMBERED, 2),
+            "Neighbouring taps are `rate` pixels apart.",
+        ),
+        Case("rate 3, height and width differ", lambda seed: (rand(seed, 9, 12), rand(seed + 50, 3, 3), 3)),
+        Case(
+            "a kernel of 5×5 at rate 2",
+            lambda seed: (rand(seed, 10, 10), rand(seed + 50, 5, 5) - 0.5, 2),
+            "Half of the kernel, times the rate, hangs over on each side: is that your padding?",
+        ),
+        Case(
+            "a rate larger than the picture",
+            lambda seed: (rand(seed, 4, 4), rand(seed + 50, 3, 3), 6),
+            "Only the middle tap ever meets the picture.",
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            lambda picture, kernel, rate: atrous_conv(picture, kernel, 1),
+            "This is the ordinary convolution, whatever `rate` is. Where do you use it?",
+        ),
+        Mistake(
+            lambda picture, kernel, rate: atrous_conv(picture, kernel.flip(0, 1), rate),
+            "Your kernel is turned upside down. In networks it is laid on the picture as it stands.",
+        ),
+        Mistake(
+            lambda picture, kernel, rate: atrous_conv(picture, kernel.T, rate),
+            "Rows and columns of the kernel are exchanged.",
+        ),
+        Mistake(
+            lambda picture, kernel, rate: atrous_conv(picture, kernel, rate) / kernel.numel(),
+            "You take the mean of the products. A convolution adds them up.",
+        ),
+    ),
+    hints=(
+        "F.conv2d wants N×C×H×W twice: picture[None, None] and kernel[None, None]. What does it call the rate?",
+        "dilation=rate makes the holes. To keep the size, pad by half the kernel times the rate: rate * (len(kernel) // 2).",
+        "F.conv2d(picture[None, None], kernel[None, None], padding=rate * (len(kernel) // 2), dilation=rate)[0, 0]",
+    ),
+)
+
+# ---------------------------------------------------------------------------------------- field_of_view
+
+
+def field_of_view(layers):
+    size, step = 1, 1
+    for kernel, stride, rate in layers:
+        size += (kernel - 1) * rate * step
+        step *= stride
+    return size
+
+
+def view_by(grow, stride_first=False):
+    """A wrong field of view: another growth at each layer."""
+
+    def wrong(layers):
+        size, step = 1, 1
+        for kernel, stride, rate in layers:
+            step *= stride if stride_first else 1
+            size += grow(kernel, rate, step)
+            step *= 1 if stride_first else stride
+        return size
+
+    return wrong
+
+
+FIELD_OF_VIEW = Exercise(
+    field_of_view,
+    points=2,
+    cases=(
+        Case("one 3×3 layer at rate 6 sees 13 pixels", ([(3, 1, 6)],), "Two gaps of 6, and one pixel more."),
+        Case("no layer at all: a pixel sees itself", ([],)),
+        Case("rates 1, 2 and 5 see 17 pixels", ([(3, 1, 1), (3, 1, 2), (3, 1, 5)],)),
+        Case(
+            "after a stride of 2 the next layer steps twice as far",
+            ([(3, 2, 1), (3, 1, 1)],),
+            "3 pixels after the first layer; the second one's taps are 2 pixels of the image apart: 3 + 4 = 7.",
+        ),
+        Case("the lecture's trunk: 31 pixels", ([(3, 2, 1), (3, 2, 1), (3, 2, 1), (3, 1, 1)],)),
+        Case("a 7×7, a pooling, a 1×1 and a rate", ([(7, 2, 1), (3, 2, 1), (1, 1, 4), (3, 1, 4)],)),
+    ),
+    mistakes=(
+        Mistake(
+            view_by(lambda kernel, rate, step: (kernel - 1) * rate),
+            "Your strides change nothing. After a stride of 2, one step on the map is two pixels of the image.",
+        ),
+        Mistake(
+            view_by(lambda kernel, rate, step: (kernel - 1) * step),
+            "Your rates change nothing: two taps are `rate` steps apart, not one.",
+        ),
+        Mistake(
+            view_by(lambda kernel, rate, step: (kernel - 1) * rate * step, stride_first=True),
+            "A layer's own stride counts for the layers after it, not for itself. Multiply the step last.",
+        ),
+        Mistake(
+            view_by(lambda kernel, rate, step: kernel * rate * step),
+            "Three taps have two gaps between them: the field grows by kernel − 1 gaps.",
+        ),
+    ),
+    hints=(
+        "Go from the image upwards and remember two numbers: the field so far, and how many pixels one step on the map is.",
+        "Each layer adds (kernel - 1) * rate steps. Afterwards its stride makes the steps longer.",
+        "size, step = 1, 1; for each layer: size += (kernel - 1) * rate * step, then step *= stride.",
+    ),
+)
+
+# ------------------------------------------------------------------------------------------ stage_rates
+
+
+def stage_rates(output_stride, multi_grid=(1, 2, 4)):
+    return [32 // output_stride * factor for factor in multi_grid]
+
+
+STAGE_RATES = Exercise(
+    stage_rates,
+    cases=(
+        Case("output stride 16: 2, 4, 8", (16,)),
+        Case("output stride 8: 4, 8, 16", (8,), "Two strides of 2 are gone by then."),
+        Case("output stride 32: the multi-grid itself", (32,)),
+        Case("another multi-grid: (1, 2, 1) at 16", (16, (1, 2, 1)), "Is `multi_grid` used?"),
+    ),
+    mistakes=(
+        Mistake(
+            lambda output_stride, multi_grid=(1, 2, 4): list(multi_grid),
+            "This is the multi-grid alone. It multiplies the rate that the stage has because its stride is gone.",
+        ),
+        Mistake(
+            lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride + f for f in multi_grid],
+            "You add the multi-grid to the stage's rate. It is multiplied.",
+        ),
+        Mistake(
+            lambda output_stride, multi_grid=(1, 2, 4): [
+                (2 if output_stride < 32 else 1) * f for f in multi_grid
+            ],
+            "At output stride 8 two stages have lost their stride, so the last one's rate is 2·2.",
+        ),
+        Mistake(
+            lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride] * len(multi_grid),
+            "All your units have the stage's rate. The multi-grid multiplies it, unit by unit.",
+        ),
+        Mistake(
+            lambda output_stride, multi_grid=(1, 2, 4): [output_stride // 8 * f for f in multi_grid],
+            "Your rates grow with the output stride. A finer map, so a smaller output stride, needs larger rates.",
+        ),
+    ),
+    hints=(
+        "A ResNet has output stride 32. How many times finer is the map now?",
+        "The stage's own rate is 32 // output_stride. What does the multi-grid do to it?",
+        "[32 // output_stride * factor for factor in multi_grid]",
+    ),
+)
+
+# -------------------------------------------------------------------------------------- take_stride_out
+
+
+def take_stride_out(layers, output_stride):
+    reached, rate, result = 1, 1, []
+    for kernel, stride in layers:
+        own = rate if kernel > 1 else 1
+        if reached * stride > output_stride:
+            rate, stride = rate * stride, 1
+        reached *= stride
+        result.append((kernel, stride, own))
+    return result
+
+
+def strides_out(keep_stride=False, at_once=False, ones=False):
+    """A wrong conversion: strides kept, the rate one layer too early, or rates on 1×1 kernels."""
+
+    def wrong(layers, output_stride):
+        reached, rate, result = 1, 1, []
+        for kernel, stride in layers:
+            before, left = rate, stride
+            if reached * stride > output_stride:
+                rate, left = rate * stride, stride if keep_stride else 1
+            reached *= 1 if rate != before else stride
+            own = rate if at_once else before
+            result.append((kernel, left, own if kernel > 1 or ones else 1))
+        return result
+
+    return wrong
+
+
+LAYERS = [(7, 2), (3, 2), (1, 1), (3, 2), (1, 1), (3, 2), (1, 1), (3, 2), (3, 1)]
+
+TAKE_STRIDE_OUT = Exercise(
+    take_stride_out,
+    points=3,
+    cases=(
+        Case(
+            "two layers: the stride goes, the second kernel gets rate 2",
+            ([(3, 2), (3, 1)], 1),
+            "The first kernel still meets the pixels it met before; only those after it meet a finer map.",
+        ),
+        Case("nothing to do: the net is fine enough already", ([(3, 2), (3, 1), (1, 1)], 2)),
+        Case(
+            "a 1×1 kernel has no neighbours: its rate stays 1",
+            ([(3, 2), (1, 1), (3, 1)], 1),
+            "A 1×1 has one tap. There is nothing to spread.",
+        ),
+        Case("nine layers, from 32 to 16", (LAYERS, 16)),
+        Case("nine layers, from 32 to 8: the rates add up to 4", (LAYERS, 8)),
+    ),
+    mistakes=(
+        Mistake(
+            strides_out(keep_stride=True, at_once=True, ones=True),
+            "This is the colleague's list. Its strides are all still there, so the map is as coarse as before.",
+        ),
+        Mistake(
+            strides_out(keep_stride=True),
+            "The rates are right, and the strides are still there: the map is as coarse as before.",
+        ),
+        Mistake(
+            strides_out(at_once=True),
+            "The layer that loses its stride gets the new rate itself. It still sees the old map: only the layers after it change.",
+        ),
+        Mistake(
+            strides_out(ones=True), "The rates of the 3×3 kernels are right. A 1×1 has no neighbours: rate 1."
+        ),
+        Mistake(
+            strides_out(at_once=True, ones=True),
+            "The strides are gone. But the new rate comes one layer too early, and the 1×1 kernels have one too.",
+        ),
+    ),
+    hints=(
+        "In the lecture: first stride 2, then a kernel. Which of the two got rate 2 when the stride was gone?",
+        "Remember two numbers on the way: the stride reached, and the rate from here on. A layer takes the rate from before it.",
+        "own = rate if kernel > 1 else 1; then, if reached * stride > output_stride: rate *= stride and stride = 1; then reached *= stride.",
+    ),
+)
+
+# ------------------------------------------------------------------------------------------- share_alive
+
+
+def share_alive(side, rate):
+    return (max(0, side - 2 * rate) / side) ** 2
+
+
+SHARE_ALIVE = Exercise(
+    share_alive,
+    points=2,
+    cases=(
+        Case(
+            "a map of 65 at rate 6: 0.665", (65, 6), "Count along one row first: how many places are whole?"
+        ),
+        Case("a map of 33 at rate 12: 0.074", (33, 12)),
+        Case("a map of 33 at rate 18: nothing", (33, 18), "A share cannot be negative, nor come from one."),
+        Case("a map of 8 at rate 1", (8, 1)),
+        Case("a map of 12 at rate 12: nothing", (12, 12)),
+    ),
+    mistakes=(
+        Mistake(
+            lambda side, rate: max(0, side - 2 * rate) / side,
+            "This is the share along one row. The kernel must fit in the columns too.",
+        ),
+        Mistake(
+            lambda side, rate: (max(0, side - rate) / side) ** 2,
+            "You lose `rate` places in all. They are lost on both sides.",
+        ),
+        Mistake(
+            lambda side, rate: ((side - 2 * rate) / side) ** 2,
+            "When the kernel is wider than the map your difference is negative, and its square is not 0.",
+        ),
+        Mistake(
+            lambda side, rate: max(0, side - 2 * rate) ** 2,
+            "This is a number of places. Divide by all of them for a share.",
+        ),
+        Mistake(
+            lambda side, rate: (
+                F.conv2d(torch.ones(1, 1, side, side), torch.ones(1, 1, 3, 3), padding=rate, dilation=rate)
+                .mean()
+                .item()
+                / 9
+            ),
+            "This is the mean share of taps. The question is at which share of the places all nine meet the map.",
+        ),
+    ),
+    hints=(
+        "In a row of `side` places, at which can the middle tap stand so that both others are on the map?",
+        "side − 2·rate of them, but never fewer than 0. Rows and columns must both fit.",
+        "(max(0, side - 2 * rate) / side) ** 2",
+    ),
+)
+
+# ------------------------------------------------------------------------------------------- image_level
+
+
+def image_level(features, weight):
+    mean = features.mean((2, 3))
+    return (mean @ weight.T)[:, :, None, None].expand(-1, -1, *features.shape[2:])
+
+
+def level_by(summary):
+    """A wrong image-level branch: another summary N×C of features N×C×h×w."""
+
+    def wrong(features, weight):
+        level = summary(features) @ weight.T
+        return level[:, :, None, None].expand(-1, -1, *features.shape[2:])
+
+    return wrong
+
+
+IMAGE_LEVEL = Exercise(
+    image_level,
+    points=2,
+    cases=(
+        Case(
+            "one channel, 2×2, by hand: the mean of 1, 2, 3, 6 is 3, everywhere",
+            (torch.tensor([[[[1.0, 2], [3, 6]]]]), torch.ones(1, 1)),
+        ),
+        Case("two channels to three, 4×6", lambda seed: (rand(seed, 1, 2, 4, 6), rand(seed + 50, 3, 2))),
+        Case(
+            "two images: each has its own mean",
+            lambda seed: (rand(seed, 2, 3, 5, 5), rand(seed + 50, 2, 3)),
+            "Which axes are places, and which one counts images?",
+        ),
+        Case("a map of 1×1", lambda seed: (rand(seed, 2, 3, 1, 1), rand(seed + 50, 4, 3))),
+    ),
+    mistakes=(
+        Mistake(
+            level_by(lambda features: features.mean((0, 2, 3)).expand(len(features), -1)),
+            "You average over the batch too: every image is told what its neighbours in the batch look like.",
+        ),
+        Mistake(
+            level_by(lambda features: features.amax((2, 3))),
+            "This is the largest value of each channel. The mean is asked for.",
+        ),
+        Mistake(
+            level_by(lambda features: features.sum((2, 3))),
+            "You add up all places, so a larger picture gives larger features. Take the mean.",
+        ),
+        Mistake(
+            level_by(lambda features: features[:, :, features.shape[2] // 2, features.shape[3] // 2]),
+            "You take the value in the middle. The mean of the whole map is asked for.",
+        ),
+    ),
+    hints=(
+        "First one number for each image and channel. Over which two axes is the mean taken?",
+        "features.mean((2, 3)) is N×C. A 1×1 convolution is then a matrix product: mean @ weight.T.",
+        "level[:, :, None, None].expand(-1, -1, *features.shape[2:]) puts each number at every place, at any size.",
+    ),
+)
+
+# ---------------------------------------------------------------------------------------------- map_loss
+
+
+def map_loss(scores, mask):
+    logits = F.interpolate(scores, size=mask.shape[1:], mode="bilinear", align_corners=False)
+    return F.cross_entropy(logits, mask, ignore_index=255)
+
+
+def scores_and_mask(seed, side, factor, void=False):
+    """Scores 2×3×side×side, and masks that are `factor` times as large, with some void if asked for."""
+    mask = (rand(seed + 50, 2, factor * side, factor * side) * 3).long()
+    if void:
+        mask[rand(seed + 60, *mask.shape) < 0.3] = 255
+    return (4 * rand(seed, 2, 3, side, side)).requires_grad_(), mask
+
+
+def enlarged(scores, mask, **options):
+    return F.cross_entropy(F.interpolate(scores, size=mask.shape[1:], **options), mask, ignore_index=255)
+
+
+MAP_LOSS = Exercise(
+    map_loss,
+    points=3,
+    cases=(
+        Case(
+            "equal sizes: plain cross-entropy",
+            (
+                torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_(),
+                torch.tensor([[[1]]]),
+            ),
+            "The loss of one pixel is ln(1 + e²) = 2.127.",
+        ),
+        Case("scores 4×4, masks 32×32: every label counts", lambda seed: scores_and_mask(seed, 4, 8)),
+        Case(
+            "void (255) is left out",
+            lambda seed: scores_and_mask(seed, 3, 8, void=True),
+            "F.cross_entropy has an argument for labels that do not count.",
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            lambda scores, mask: F.cross_entropy(
+                scores,
+                F.interpolate(mask[:, None].float(), size=scores.shape[2:])[:, 0].long(),
+                ignore_index=255,
+            ),
+            "This is still the colleague's loss: most labels are thrown away. Leave the mask alone and enlarge the scores.",
+        ),
+        Mistake(
+            lambda scores, mask: enlarged(scores, mask, mode="nearest"),
+            "The scores are enlarged in blocks. Enlarge them bilinearly.",
+        ),
+        Mistake(
+            lambda scores, mask: enlarged(scores, mask, mode="bilinear", align_corners=True),
+            "align_corners=True stretches the map to the corners of the picture: its values no longer lie over the pixels they came from.",
+        ),
+        Mistake(
+            lambda scores, mask: enlarged(scores.softmax(1), mask, mode="bilinear"),
+            "Softmax is taken twice: F.cross_entropy takes logits and does its own.",
+        ),
+        Mistake(
+            lambda scores, mask: F.cross_entropy(
+                F.interpolate(scores, size=mask.shape[1:], mode="bilinear"),
+                mask,
+                ignore_index=255,
+                reduction="sum",
+            ),
+            "You add up the pixels. The mean is asked for.",
+        ),
+    ),
+    hints=(
+        "Something must change its size. Which of the two may be blended, and which may not?",
+        "F.interpolate(scores, size=mask.shape[1:], mode='bilinear') gives one score for every label.",
+        "Then F.cross_entropy(logits, mask, ignore_index=255).",
+    ),
+)
+
+# ------------------------------------------------------------------------------------------- first_dead
+
+
+def first_dead():
+    return next(rate for rate in range(1, 66) if share_alive(33, rate) == 0)
+
+
+FIRST_DEAD = Exercise(
+    first_dead,
+    literal=True,
+    cases=(
+        Case("the smallest rate at which no place has nine taps", (), "Try 16 and 17 with pencil and paper."),
+    ),
+    mistakes=(
+        Mistake(
+            lambda: 16,
+            "At rate 16 one place is left, the very middle: 16 steps to each side, and 33 = 16 + 1 + 16.",
+        ),
+        Mistake(
+            lambda: 33,
+            "At 33 only the middle tap is left. The question is when the nine are first incomplete.",
+        ),
+        Mistake(
+            lambda: 18, "18 is the paper's, and it is dead on this map. But a smaller rate is dead already."
+        ),
+        Mistake(lambda: 32, "At 32 most places have one tap. All nine were gone long before."),
+    ),
+    hints=(
+        "How wide is a 3×3 kernel at this rate, from the first tap to the last?",
+        "2·rate + 1. When is that more than 33?",
+        "The first rate with 2·rate + 1 > 33.",
+    ),
+)
+
+EXERCISES = [
+    ATROUS_CONV,
+    FIELD_OF_VIEW,
+    STAGE_RATES,
+    TAKE_STRIDE_OUT,
+    SHARE_ALIVE,
+    IMAGE_LEVEL,
+    MAP_LOSS,
+    FIRST_DEAD,
+]

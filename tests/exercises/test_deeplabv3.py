@@ -1,0 +1,260 @@
+"""The exercises of chapter 8: wrong answers that learners really give, each with its own hint, and right ones in other words."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import segnb
+from segnb.exercises import deeplabv3, registry
+from segnb.models.resnet import ResNet
+
+# --------------------------------------------------------------------------- wrong: (answer, its own hint)
+
+
+def conv(picture, kernel, **options):
+    return F.conv2d(picture[None, None], kernel[None, None], **options)[0, 0]
+
+
+def padded_by_one(picture, kernel, rate):
+    return conv(picture, kernel, padding=1, dilation=rate)
+
+
+def padded_by_rate(picture, kernel, rate):
+    return conv(picture, kernel, padding=rate, dilation=rate)
+
+
+def turned(picture, kernel, rate):
+    return conv(picture, kernel.rot90(2), padding=rate * (len(kernel) // 2), dilation=rate)
+
+
+def view(layers, strides=True, rates=True, own=False, gaps=1):
+    field, jump = 1, 1
+    for k, s, r in layers:
+        jump *= s if own and strides else 1
+        field += (k - gaps) * (r if rates else 1) * jump
+        jump *= s if strides and not own else 1
+    return field
+
+
+def convert(layers, output_stride, keep=False, early=False, pointwise=False):
+    reached, rate, out = 1, 1, []
+    for k, s in layers:
+        removed = reached * s > output_stride
+        after = rate * s if removed else rate
+        reached *= 1 if removed else s
+        r = after if early else rate
+        out.append([k, 1 if removed and not keep else s, r if k > 1 or pointwise else 1])
+        rate = after
+    return out
+
+
+def broadcast(level, features):
+    return level[..., None, None] * torch.ones(features.shape[2:])
+
+
+def fixed_size(features, weight):
+    return F.interpolate((features.mean((2, 3)) @ weight.T)[:, :, None, None], size=(33, 33), mode="bilinear")
+
+
+def small_labels(scores, mask):
+    step = mask.shape[-1] // scores.shape[-1]
+    return F.cross_entropy(scores, mask[:, ::step, ::step], ignore_index=255)
+
+
+def large(scores, mask, **options):
+    return F.interpolate(scores, mask.shape[1:], **{"mode": "bilinear", **options})
+
+
+WRONG = {
+    "atrous_conv": [
+        (lambda picture, kernel, rate: conv(picture, kernel, padding="same"), "This is the ordinary convolution"),
+        (turned, "Your kernel is turned upside down"),
+        (lambda picture, kernel, rate: deeplabv3.atrous_conv(picture.T, kernel, rate).T, "are exchanged"),
+        (lambda picture, kernel, rate: deeplabv3.atrous_conv(picture, kernel / kernel.numel(), rate), "A convolution adds them up"),
+        (padded_by_one, "the shape should be 5×5, and yours is 3×3"),
+        (padded_by_rate, "the shape should be 10×10, and yours is 6×6"),
+        (lambda picture, kernel, rate: F.conv2d(picture[None, None], kernel[None, None], padding=rate, dilation=rate), "the shape should be 5×5, and yours is 1×1×5×5"),
+    ],
+    "field_of_view": [
+        (lambda layers: view(layers, strides=False), "Your strides change nothing"),
+        (lambda layers: view(layers, rates=False), "Your rates change nothing"),
+        (lambda layers: view(layers, own=True), "A layer's own stride counts for the layers after it"),
+        (lambda layers: view(layers, gaps=0), "Three taps have two gaps"),
+        (lambda layers: sum((k - 1) * r for k, _, r in layers), "Two gaps of 6, and one pixel more"),
+        (lambda layers: view(layers[:1]), "3 is not right"),
+    ],
+    "stage_rates": [
+        (lambda output_stride, multi_grid=(1, 2, 4): multi_grid, "This is the multi-grid alone"),
+        (lambda output_stride, multi_grid=(1, 2, 4): [f + 32 / output_stride for f in multi_grid], "You add the multi-grid"),
+        (lambda output_stride, multi_grid=(1, 2, 4): [min(2, 32 // output_stride) * f for f in multi_grid], "two stages have lost their stride"),
+        (lambda output_stride, multi_grid=(1, 2, 4): 3 * [32 // output_stride], "The multi-grid multiplies it, unit by unit"),
+        (lambda output_stride, multi_grid=(1, 2, 4): [f * output_stride // 8 for f in multi_grid], "Your rates grow with the output stride"),
+        (lambda output_stride, multi_grid=(1, 2, 4): [f * 32 // output_stride for f in (1, 2, 4)], "Is `multi_grid` used?"),
+    ],
+    "take_stride_out": [
+        (lambda layers, stride: convert(layers, stride, True, True, True), "This is the colleague's list"),
+        (lambda layers, stride: convert(layers, stride, keep=True), "The rates are right, and the strides are still there"),
+        (lambda layers, stride: convert(layers, stride, early=True), "The layer that loses its stride gets the new rate itself"),
+        (lambda layers, stride: convert(layers, stride, pointwise=True), "The rates of the 3×3 kernels are right"),
+        (lambda layers, stride: convert(layers, stride, early=True, pointwise=True), "one layer too early, and the 1×1"),
+    ],
+    "share_alive": [
+        (lambda side, rate: max(0, 1 - 2 * rate / side), "This is the share along one row"),
+        (lambda side, rate: max(0, 1 - rate / side) ** 2, "They are lost on both sides"),
+        (lambda side, rate: (1 - 2 * rate / side) ** 2, "its square is not 0"),
+        (lambda side, rate: max(0, side - 2 * rate) ** 2, "This is a number of places"),
+        (lambda side, rate: ((side + 2 * (side - rate)) / (3 * side)) ** 2 if rate < side else 1 / 9, "This is the mean share of taps"),
+        (lambda side, rate: (max(0, side - 2 * rate - 1) / side) ** 2, "how many places are whole"),
+    ],
+    "image_level": [
+        (lambda features, weight: broadcast(features.mean((0, 2, 3), keepdim=False)[None] @ weight.T, features).repeat(len(features), 1, 1, 1), "You average over the batch too"),
+        (lambda features, weight: broadcast(F.adaptive_max_pool2d(features, 1)[:, :, 0, 0] @ weight.T, features), "This is the largest value"),
+        (lambda features, weight: broadcast(features.flatten(2).sum(2) @ weight.T, features), "You add up all places"),
+        (lambda features, weight: broadcast(features[:, :, features.shape[2] // 2, features.shape[3] // 2] @ weight.T, features), "You take the value in the middle"),
+        (fixed_size, "the shape should be 1×1×2×2, and yours is 1×1×33×33"),
+        (lambda features, weight: features.mean((2, 3)) @ weight.T, "the shape should be 1×1×2×2, and yours is 1×1"),
+    ],
+    "map_loss": [
+        (small_labels, "This is still the colleague's loss"),
+        (lambda scores, mask: F.cross_entropy(large(scores, mask, mode="nearest"), mask, ignore_index=255), "The scores are enlarged in blocks"),
+        (lambda scores, mask: F.cross_entropy(large(scores, mask, align_corners=True), mask, ignore_index=255), "align_corners=True stretches"),
+        (lambda scores, mask: F.cross_entropy(large(scores.softmax(1), mask), mask, ignore_index=255), "Softmax is taken twice"),
+        (lambda scores, mask: F.cross_entropy(large(scores, mask), mask, ignore_index=255, reduction="sum"), "You add up the pixels"),
+        (lambda scores, mask: F.cross_entropy(large(scores, mask), mask), "an argument for labels that do not count"),
+        (lambda scores, mask: F.cross_entropy(large(scores, mask), mask, ignore_index=255).detach(), "No gradient flows"),
+    ],
+    "first_dead": [
+        (16, "16 steps to each side"),
+        (33, "only the middle tap is left"),
+        (18, "a smaller rate is dead already"),
+        (32, "most places have one tap"),
+        (12, "12 is not right. Try 16 and 17"),
+    ],
+}  # fmt: skip
+
+# --------------------------------------------------------------------------- right, in other words
+
+
+def with_zeros(picture, kernel, rate):
+    spread = torch.zeros([rate * (n - 1) + 1 for n in kernel.shape])
+    spread[::rate, ::rate] = kernel
+    return conv(picture, spread, padding="same")
+
+
+def by_shifts(picture, kernel, rate):
+    reach = len(kernel) // 2 * rate
+    wide = F.pad(picture, [reach] * 4)
+    height, width = picture.shape
+    total = torch.zeros(height, width)
+    for i, row in enumerate(kernel):
+        for j, weight in enumerate(row):
+            total += weight * wide[i * rate : i * rate + height, j * rate : j * rate + width]
+    return total
+
+
+def from_above(layers):
+    field = 1
+    for k, s, r in reversed(layers):
+        field = (field - 1) * s + (k - 1) * r + 1
+    return field
+
+
+def by_counting(side, rate):
+    taps = F.conv2d(torch.ones(1, 1, side, side), torch.ones(1, 1, 3, 3), padding=rate, dilation=rate)
+    return (taps > 8.5).double().mean().item()
+
+
+def with_one_by_one(features, weight):
+    level = F.conv2d(F.adaptive_avg_pool2d(features, 1), weight[:, :, None, None])
+    return F.interpolate(level, size=features.shape[2:], mode="bilinear")
+
+
+def course_loss(scores, mask):
+    return segnb.losses.cross_entropy(large(scores, mask), mask)
+
+
+def upsampled_loss(scores, mask):
+    up = nn.Upsample(size=tuple(mask.shape[1:]), mode="bilinear")
+    return nn.NLLLoss(ignore_index=255)(up(scores).log_softmax(1), mask)
+
+
+RIGHT = {
+    "atrous_conv": [with_zeros, by_shifts],
+    "field_of_view": [
+        from_above,
+        lambda layers: 1 + sum((k - 1) * r * math.prod(s for _, s, _ in layers[:i]) for i, (k, _, r) in enumerate(layers)),
+    ],
+    "stage_rates": [
+        lambda output_stride, multi_grid=(1, 2, 4): tuple(f * (32 // output_stride) for f in multi_grid),
+        lambda output_stride, multi_grid=(1, 2, 4): (torch.tensor(multi_grid) * 32 // output_stride).tolist(),
+    ],
+    "take_stride_out": [
+        convert,
+        lambda layers, output_stride: [tuple(layer) for layer in convert(layers, output_stride)],
+    ],
+    "share_alive": [by_counting, lambda side, rate: (1 - 2 * rate / side) ** 2 if 2 * rate < side else 0.0],
+    "image_level": [with_one_by_one, lambda features, weight: broadcast(torch.einsum("nchw,dc->nd", features, weight) / features[0, 0].numel(), features)],
+    "map_loss": [course_loss, upsampled_loss],
+    "first_dead": [17, 17.0, 33 // 2 + 1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "hint"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs]
+)
+def test_a_wrong_answer_meets_its_own_hint(name, answer, hint, capsys, monkeypatch):
+    monkeypatch.delenv("SEGNB_STRICT", raising=False)
+    segnb.check(name, answer)
+    out = capsys.readouterr().out
+    (cross,) = [line for line in out.splitlines() if line.startswith("✗")]
+    assert hint.lower() in cross.lower()
+    others = [other for _, other in WRONG[name] if other != hint]
+    assert not [other for other in others if other.lower() in cross.lower() and other not in hint]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [(name, answer) for name, answers in RIGHT.items() for answer in answers]
+)
+def test_a_right_answer_in_other_words_passes(name, answer, monkeypatch):
+    monkeypatch.setenv("SEGNB_STRICT", "1")
+    segnb.check(name, answer)
+
+
+def test_every_exercise_of_the_chapter_has_its_answers_here():
+    assert list(WRONG) == list(RIGHT) == [exercise.name for exercise in deeplabv3.EXERCISES]
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_the_rates_are_those_of_the_network(output_stride):
+    with torch.device("meta"):
+        net = ResNet(output_stride=output_stride, multi_grid=(1, 2, 4))
+    assert registry["stage_rates"].reference(output_stride) == [unit.conv2.dilation[0] for unit in net.layer4]
+
+
+@pytest.mark.parametrize("output_stride", [8, 4, 2, 1])
+def test_taking_the_stride_out_keeps_every_value(output_stride):
+    torch.manual_seed(0)
+    layers = [(3, 2), (1, 1), (3, 2), (3, 2), (3, 1)]
+    kernels = [torch.randn(1, 1, k, k) for k, _ in layers]
+
+    def run(layers):
+        x = picture
+        for (k, s, r), kernel in zip(layers, kernels, strict=True):
+            x = F.conv2d(x, kernel, stride=s, padding=r * (k // 2), dilation=r)
+        return x
+
+    picture = torch.rand(1, 1, 48, 48)
+    coarse = run([(k, s, 1) for k, s in layers])
+    dense = run(deeplabv3.take_stride_out(layers, output_stride))
+    step = 8 // output_stride
+    assert dense.shape[-1] == 48 // output_stride
+    torch.testing.assert_close(dense[..., ::step, ::step], coarse, rtol=1e-4, atol=1e-4)
+
+
+def test_the_papers_numbers():
+    assert deeplabv3.first_dead() == 17
+    assert [round(deeplabv3.share_alive(65, rate), 4) for rate in (6, 12, 18)] == [0.6649, 0.3979, 0.1991]
+    assert deeplabv3.field_of_view([(3, 1, 1), (3, 1, 2), (3, 1, 5)]) == 17
