@@ -22,7 +22,8 @@ CHAPTERS = (
     "dice",
     "fcn",
     "unet",
-, "deeplabv3")  # one module each, with a list EXERCISES
+    "deeplabv3",
+)  # one module each, with a list EXERCISES
 registry: dict[str, Exercise] = {}
 _steps_given: dict[str, int] = {}
 
