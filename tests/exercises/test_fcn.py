@@ -195,7 +195,6 @@ WRONG = {
         (scores_only, "all other layers are what they were"),
         (fill(he, scores=he), "A net that knows nothing should pay ln 5 = 1.609"),
         (fill(lambda weight: nn.init.normal_(weight, std=0.01)), "Only 0 of 15 layers below the scores"),
-        (fill(he, biases=nn.init.ones_), "Only 0 of 15 layers below the scores"),
         (lambda net: net.reset(), "at the line `"),
     ],
     "for_caffe": [
