@@ -84,8 +84,9 @@ def weighted_price(logits, mask, weight):
     known = mask != 255
     own = mask.where(known, 0)
     w = weight[own] * known
+    prices = -logits.log_softmax(dim=1).gather(1, own[:, None])[:, 0]
     total = w.sum()
-    return (w * pixel_prices(logits, own)).sum() / total.where(total > 0, 1)
+    return (w * prices).sum() / total.where(total > 0, 1)
 
 
 def weighted_by(divide):
