@@ -1,14 +1,13 @@
 """The exercises of chapter 2: wrong answers that learners really give, each with its own hint, and right ones in other words."""
 
 import numpy as np
-import pytest
 import torch
 from scipy import ndimage
 
-import segnb
 from segnb.exercises import measuring_masks as exercises
 from segnb.exercises import variant
 from segnb.metrics import ConfusionMatrix
+from tests.exercises.answers import answers_of
 
 MINE = exercises.my_street(variant(""))[0]
 
@@ -164,29 +163,11 @@ RIGHT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "hint"), [(name, *pair) for name, pairs in WRONG.items() for pair in pairs]
-)
-def test_a_wrong_answer_meets_its_own_hint(name, answer, hint, capsys, monkeypatch):
-    monkeypatch.delenv("SEGNB_STRICT", raising=False)
-    segnb.check(name, answer)
-    out = capsys.readouterr().out
-    (cross,) = [line for line in out.splitlines() if line.startswith("✗")]
-    assert hint.lower() in cross.lower()
-    others = [other for _, other in WRONG[name] if other != hint]
-    assert not [other for other in others if other.lower() in cross.lower() and other not in hint]
-
-
-@pytest.mark.parametrize(
-    ("name", "answer"), [(name, answer) for name, answers in RIGHT.items() for answer in answers]
-)
-def test_a_right_answer_in_other_words_passes(name, answer, monkeypatch):
-    monkeypatch.setenv("SEGNB_STRICT", "1")
-    segnb.check(name, answer)
-
-
-def test_every_exercise_of_the_chapter_has_its_answers_here():
-    assert list(WRONG) == list(RIGHT) == [exercise.name for exercise in exercises.EXERCISES]
+(
+    test_a_wrong_answer_meets_its_own_hint,
+    test_a_right_answer_in_other_words_passes,
+    test_every_exercise_of_the_chapter_has_its_answers_here,
+) = answers_of(exercises.EXERCISES, WRONG, RIGHT)
 
 
 def test_the_scores_are_the_packages():
