@@ -98,7 +98,10 @@ def test_everything_is_usable_after_one_import():
     python(f"import segnb\nfor name in {names.split()}: getattr(segnb, name)")
 
 
-FUNCTIONS = ("losses.dice", "losses.cross_entropy", "data.augment", "show.player", "show.explore")
+FUNCTIONS = (
+    *("losses.dice", "losses.cross_entropy", "data.augment"),
+    *("show.player", "show.explore", "show.statistics"),
+)
 
 
 @pytest.mark.parametrize("first", [*FUNCTIONS, "models.unet", "exercises", "data"])

@@ -15,6 +15,7 @@ from .figures import (
     picture,
 )
 from .player import player
+from .statistics import statistics
 from .style import COLOURS
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "pair",
     "picture",
     "player",
+    "statistics",
 ]
