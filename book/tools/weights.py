@@ -72,6 +72,27 @@ def fcn(steps: int = 600) -> segnb.models.FCN:
     return model
 
 
+def segnet(steps: int = 6000) -> segnb.models.SegNet:
+    """Chapter 7's exact SegNet, all 26 convolutions, an eighth as wide: unpooled maps need many steps."""
+    from torchvision.transforms import v2
+
+    data = segnb.data
+    train = data.load("street", "train")
+    model = segnb.models.SegNet(width=8)
+    rare = segnb.losses.median_frequency_weights(train).sqrt()
+    segnb.fit(
+        model,
+        train,
+        loss=partial(segnb.losses.cross_entropy, weight=rare),
+        steps=steps,
+        batch_size=4,
+        lr=3e-3,
+        warmup=0.05,
+        augment=data.augment(v2.RandomHorizontalFlip(), data.intensity()),
+    )
+    return model
+
+
 def deeplabv3(steps: int = 500) -> segnb.models.DeepLabV3:
     """Chapter 8's small net at output stride 8, for the two worlds; its rates on the map are 2, 4 and 6."""
     data = segnb.data
@@ -94,6 +115,7 @@ NETWORKS: dict[str, tuple[Callable, str]] = {
     "unet": (unet, "cells"),
     "street": (street, "street"),
     "fcn": (fcn, "street"),
+    "segnet": (segnet, "street"),
     "deeplabv3": (deeplabv3, "worlds"),
 }
 
