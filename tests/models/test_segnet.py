@@ -117,6 +117,52 @@ def test_without_the_size_odd_maps_go_wrong_and_with_it_they_do_not():
     assert silent > 50
 
 
+def in_encoder_order(model, image):
+    """A common mistake: the indices are taken first in, first out."""
+    x, kept = image, []
+    for stage, pool in zip(model.encoder, model.pool):
+        x, where = pool(stage(x))
+        kept.append(where)
+    for unpool, stage in zip(model.unpool, model.decoder):
+        x = stage(unpool(x, kept.pop(0)))
+    return model.head(x)
+
+
+def overwritten(model, image):
+    """Another one: a single variable for the indices of all stages."""
+    x = image
+    for stage, pool in zip(model.encoder, model.pool):
+        x, where = pool(stage(x))
+    for unpool, stage in zip(model.unpool, model.decoder):
+        x = stage(unpool(x, where))
+    return model.head(x)
+
+
+@pytest.mark.parametrize("wrong", [in_encoder_order, overwritten])
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (64, 96), (70, 35)])
+def test_indices_of_another_stage_never_pass_in_silence(wrong, size):
+    """From 32 px up every stage is smaller than the one before, so that no two stages' indices have the same shape."""
+    model = narrow(width=1)
+    sizes = [
+        m.shape[2:]
+        for m in outputs_of(model, torch.rand(1, 3, *size), [f"pool.{i}" for i in range(5)]).values()
+    ]
+    assert len(set(sizes)) == 5
+    with pytest.raises(RuntimeError, match=r"[Ss]hape"):
+        wrong(model, torch.rand(1, 3, *size))
+
+
+def test_nothing_is_left_from_one_pass_to_the_next():
+    model = narrow()
+    one, two = torch.rand(2, 1, 3, 37, 45)
+    with torch.no_grad():
+        first = model(one)
+        second = model(two)
+        torch.testing.assert_close(model(torch.cat([one, two])), torch.cat([first, second]))
+        model(torch.rand(1, 3, 64, 40))
+        assert torch.equal(model(one), first)
+
+
 def test_unpooled_maps_are_made_dense_by_convolution_first():
     model = narrow()
     for stage in model.decoder:
