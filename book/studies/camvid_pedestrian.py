@@ -8,7 +8,7 @@ from book.studies._specks import CODE, losses, share_of, train
 from book.tools.studies import study
 
 
-@study(depends_on=[*CODE, "segnb.data.camvid"], data="camvid", seeds=(0,), steps=150, brief=2, real=True)
+@study(depends_on=[*CODE, "segnb.data.camvid"], data="camvid", seeds=(0,), steps=400, brief=2, real=True)
 def one_seed(seed, steps):
     """Which losses find pedestrians, less than one pixel in a hundred, on real streets?"""
     items, val = pedestrians("train"), pedestrians("val")

@@ -5,7 +5,7 @@ from book.studies._specks import CODE, losses, share_of, specks, train
 from book.tools.studies import study
 
 
-@study(depends_on=CODE, data="specks", seeds=(0, 1, 2), steps=100, brief=1)
+@study(depends_on=CODE, data="specks", seeds=(0, 1, 2), steps=400, brief=1)
 def one_seed(seed, steps):
     """Which losses find a foreground of 10 %, 1 % and 0.1 % of the picture?"""
     figures = {}

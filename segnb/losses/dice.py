@@ -95,36 +95,48 @@ class _SoftAreas(torch.autograd.Function):
     Σ p·g only asks each pixel for the p of its own class: ``gather`` fetches it, ``scatter_add_`` adds it to the
     pixel's picture and class. The gradient is written out since autograd would keep several maps of the logits'
     size where p will do: if the loss changes by v_k with p_k, softmax turns that into p_k·(v_k − Σ_j p_j·v_j).
+    A CPU goes through all steps with one picture before it takes the next: then its maps are still in the cache.
     """
 
     @staticmethod
     def forward(ctx, logits, target, ignore_index, squared):
+        on_cpu = logits.device.type == "cpu"
         labelled = target != ignore_index
         own = target.where(labelled, 0)
-        p = logits.log_softmax(1).exp_()  # on a CPU this takes two thirds of softmax's time
-        if p.device.type != "cpu" or not labelled.all():  # to ask would make a GPU wait
-            p *= labelled[:, None]  # an ignored pixel belongs to no class at all
-        p_own = p.gather(1, own[:, None])[:, 0]
+        some_void = not on_cpu or not labelled.all()  # to ask would make a GPU wait
+        ctx.pictures = 1 if on_cpu else max(len(logits), 1)  # at a time
+        maps, p_own, predicted = [], [], []
+        for z, k, known in zip(*(x.split(ctx.pictures) for x in (logits, own[:, None], labelled[:, None]))):
+            p = z.log_softmax(1).exp_()  # on a CPU this takes two thirds of softmax's time
+            if some_void:
+                p *= known  # an ignored pixel belongs to no class at all
+            maps.append(p)
+            p_own.append(p.gather(1, k)[:, 0])
+            predicted.append((p.square() if squared else p).sum(2))
+        p_own = torch.cat(p_own)
 
-        wide = torch.float32 if p.device.type == "mps" else torch.float64  # mps has no float64
-        overlap, true = torch.zeros(2, *logits.shape[:2], dtype=wide, device=p.device)
-        overlap = overlap.scatter_add_(1, own, p_own.to(wide)).to(p.dtype)
-        true = true.scatter_add_(1, own, labelled.to(wide)).to(p.dtype)
-        predicted = (p.square() if squared else p).sum(2)
+        wide = torch.float32 if logits.device.type == "mps" else torch.float64  # mps has no float64
+        overlap, true = torch.zeros(2, *logits.shape[:2], dtype=wide, device=logits.device)
+        overlap = overlap.scatter_add_(1, own, p_own.to(wide)).to(logits.dtype)
+        true = true.scatter_add_(1, own, labelled.to(wide)).to(logits.dtype)
 
-        ctx.save_for_backward(p, own, p_own)
+        ctx.save_for_backward(own, p_own, *maps)
         ctx.squared = squared
         ctx.mark_non_differentiable(true)
-        return overlap, predicted, true
+        return overlap, torch.cat(predicted), true
 
     @staticmethod
     @once_differentiable
     def backward(ctx, by_overlap, by_predicted, _):
-        p, own, p_own = ctx.saved_tensors
-        by_predicted = by_predicted[:, :, None]
-        grad = p.square().mul_(2 * by_predicted) if ctx.squared else p * by_predicted  # p·v, first from Σ p,
-        grad.scatter_add_(1, own[:, None], (p_own * by_overlap.gather(1, own))[:, None])  # then from Σ p·g
-        grad.addcmul_(p, grad.sum(1, keepdim=True), value=-1)
+        own, p_own, *maps = ctx.saved_tensors
+        by_predicted = (2 * by_predicted if ctx.squared else by_predicted)[:, :, None]
+        by_own = (p_own * by_overlap.gather(1, own))[:, None]
+        grad = maps[0].new_empty(*by_predicted.shape[:2], own.shape[1])
+        parts = (x.split(ctx.pictures) for x in (grad, by_predicted, by_own, own[:, None]))
+        for p, part, v, v_own, k in zip(maps, *parts):
+            torch.mul(p.square() if ctx.squared else p, v, out=part)  # p·v, first from Σ p,
+            part.scatter_add_(1, k, v_own)  # then from Σ p·g
+            part.addcmul_(p, part.sum(1, keepdim=True), value=-1)
         return grad, None, None, None
 
 

@@ -273,6 +273,19 @@ def test_the_inputs_stay_as_they_were():
         assert torch.equal(target, before[1])
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_off_the_cpu_all_pictures_go_at_once(loss, monkeypatch):
+    monkeypatch.delenv("SEGNB_STRICT", raising=False)
+    logits, target = (x.to("meta") for x in batch())  # a device that has shapes but no values to read
+    logits.requires_grad_()
+    split = []
+    original = torch.Tensor.split
+    monkeypatch.setattr(torch.Tensor, "split", lambda x, size: split.append(size) or original(x, size))
+    loss(logits, target).backward()
+    assert logits.grad.shape == logits.shape
+    assert set(split) == {3}
+
+
 def test_backward_twice_gives_the_same_gradient():
     logits, target = batch()
     logits.requires_grad_()

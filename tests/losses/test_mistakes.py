@@ -177,6 +177,40 @@ def test_ignored_pixels_left_in_the_denominator():
     assert dice(logits, target, smooth=1, squared=True, present_only=False) == 0
 
 
+def test_a_target_written_into_is_another_target_in_the_next_epoch():
+    def broken(logits, target):
+        void = target == 255
+        target[void] = 0  # for the sake of one_hot
+        p, g = logits.softmax(1) * ~void[:, None], one_hot(target, 3) * ~void[:, None]
+        return 1 - (2 * (p * g).sum((0, 2, 3)) / (p + g).sum((0, 2, 3))).mean()
+
+    logits, target = batch()
+    target[:, :2] = 255
+    ours = dice(logits, target)
+    first, second = broken(logits, target), broken(logits, target)
+    torch.testing.assert_close(first, ours)  # right once, and void is background ever after
+    assert (second - first).abs() > 0.01
+    target[:, :2] = 255
+    assert dice(logits, target) == dice(logits, target) == ours
+
+
+def test_a_blank_net_hears_the_background_under_dice_too():
+    target = torch.zeros(1, 100, 100, dtype=torch.long)
+    target[0, :10, :10] = 1
+
+    def heard(loss, p):
+        """The foreground's share of the pull at the logits of a net that says p everywhere."""
+        z = torch.tensor([1 - p, p]).log().view(1, 2, 1, 1).repeat(1, 1, 100, 100).requires_grad_()
+        loss(z, target).backward()
+        pull = z.grad[0, 1].abs()
+        return (pull[:10, :10].sum() / pull.sum()).item()
+
+    assert heard(cross_entropy, 0.5) == pytest.approx(0.01)
+    assert heard(dice, 0.5) == pytest.approx(0.0447, abs=1e-4)  # for the background has a Dice, too
+    for loss in (cross_entropy, dice, generalised_dice):
+        assert heard(loss, 0.01) == pytest.approx(0.5, abs=1e-3)  # started at the foreground's share
+
+
 def test_generalised_weights_cancel_if_divided_class_by_class():
     logits, target = batch(k=3)
     target[target == 2] = torch.tensor(1)
