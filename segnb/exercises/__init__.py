@@ -22,6 +22,7 @@ CHAPTERS = (
     "dice",
     "fcn",
     "unet",
+    "segnet",
     "deeplabv3",
 )  # one module each, with a list EXERCISES
 registry: dict[str, Exercise] = {}

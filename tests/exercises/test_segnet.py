@@ -1,0 +1,373 @@
+"""The exercises of chapter 7: wrong answers that learners really give, each with its own hint, and right ones in other words."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import segnb
+from segnb.exercises import segnet, variant
+from tests.exercises.answers import answers_of
+
+# --------------------------------------------------------------------------- wrong: (answer, its own hint)
+
+
+def library(x):
+    return F.max_pool2d(x, 2, return_indices=True)
+
+
+def renumbered(rule):
+    """The library's maxima, and rule(row, column, height, width) for their places."""
+
+    def pool(x):
+        maxima, indices = library(x)
+        return maxima, rule(
+            indices.div(x.shape[3], rounding_mode="floor"), indices.remainder(x.shape[3]), *x.shape[2:]
+        )
+
+    return pool
+
+
+def on_and_on(x):
+    maxima, indices = library(x)
+    maps = torch.arange(len(x) * x.shape[1]).reshape(len(x), x.shape[1], 1, 1)
+    return maxima, indices + maps * x.shape[2] * x.shape[3]
+
+
+def block(values, indices, size):
+    return values.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., : size[0], : size[1]]
+
+
+def top_left(values, indices, size):
+    rows, columns = (torch.arange(n) * 2 for n in values.shape[2:])
+    sparse = torch.zeros(*values.shape[:2], *size)
+    sparse[..., rows[:, None], columns] = values
+    return sparse
+
+
+def doubled(values, indices, size):
+    return F.max_unpool2d(values, indices, 2)
+
+
+def doubled_and_cut(values, indices, size):
+    return doubled(values, indices, size)[:, :, : size[0], : size[1]]
+
+
+def for_all(values, indices, size):
+    first = indices[0, 0].expand(indices.shape)
+    return F.max_unpool2d(values, first.contiguous(), 2, output_size=size)
+
+
+def down_columns(values, indices, size):
+    return F.max_unpool2d(values, indices, 2, output_size=size[::-1]).mT
+
+
+def five(step, start=()):
+    def listed(height, width):
+        found = [list(start) and [height, width]]
+        side = [height, width]
+        for _ in range(5):
+            side = [step(n) for n in side]
+            found.append(side)
+        return [one for one in found if one][:5]
+
+    return listed
+
+
+def stages(channels, height, width, up=True):
+    for count in channels:
+        yield count, height, width
+        height, width = (height + 1) // 2 if up else height // 2, (width + 1) // 2 if up else width // 2
+
+
+def summed(of_maps=4, of_windows=0.25, up=True, window=2, per_channel=True):
+    def count(channels, height, width, keep):
+        if keep == "maps":
+            return sum(of_maps * n * h * w for n, h, w in stages(channels, height, width, up))
+        total = 0
+        for n, h, w in stages(channels, height, width, up):
+            windows = -(-h // window) * -(-w // window) if up else (h // window) * (w // window)
+            total += of_windows * windows * (n if per_channel else 1)
+        return total
+
+    return count
+
+
+def turned(stage, own=False, by_hand=None):
+    """New convolutions from outputs to inputs; batch norm and ReLU in the order of `by_hand`, or as they lie reversed."""
+    made = []
+    for place in range(len(stage) - 3, -1, -3):
+        conv, norm, relu = stage[place : place + 3]
+        mirrored = nn.Conv2d(conv.out_channels, conv.in_channels, 3, padding=1)
+        if by_hand:
+            norm = nn.BatchNorm2d(conv.in_channels) if own else norm
+            made += by_hand(mirrored, norm, relu)
+        else:
+            made += [relu, nn.BatchNorm2d(conv.out_channels) if own else norm, mirrored]
+    return nn.Sequential(*made)
+
+
+def run(net, image, sized=True, order=-1, last=lambda logits: logits, first=lambda image: image):
+    """The whole pass by the net's own layers, with other sizes, another order of indices, another end."""
+    x, where, before = net.normalise(first(image)), [], []
+    for n in range(5):
+        x = net.encoder[n](x)
+        before.append(x.shape[2:])
+        x, places = net.pool[n](x)
+        where.append(places)
+    for n in range(5):
+        size = before.pop() if sized else [2 * side for side in x.shape[2:]]
+        x = net.decoder[n](net.unpool[n](x, where.pop(order), output_size=size))
+    return last(net.head(x))[..., : image.shape[2], : image.shape[3]]
+
+
+def overwritten(net, image):
+    x = image
+    for stage, pool in zip(net.encoder, net.pool):
+        x, where = pool(stage(x))
+    for unpool, stage in zip(net.unpool, net.decoder):
+        x = stage(unpool(x, where))
+    return net.head(x)
+
+
+def squeezed(net, image):
+    x, where = image, []
+    for stage, pool in zip(net.encoder, net.pool):
+        x, places = pool(stage(x))
+        where.insert(0, places)
+    for unpool, stage, places in zip(net.unpool, net.decoder, where):
+        x = stage(unpool(x, places))
+    return F.interpolate(net.head(x), image.shape[2:], mode="bilinear")
+
+
+def filled_up(image):
+    bottom, right = (-side % 32 for side in image.shape[2:])
+    return F.pad(image, (0, right, 0, bottom))
+
+
+def norms(net):
+    return [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm2d)]
+
+
+def estimate(net, batches, momentum=None, forget=True, training=True, end=False):
+    for norm in norms(net):
+        norm.momentum = momentum
+        if forget:
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1)
+            norm.num_batches_tracked.zero_()
+    net.train(training)
+    for batch in batches:
+        with torch.no_grad():
+            net(batch)
+    net.train(end)
+
+
+def learning(net, batches):
+    net.train()
+    optimiser = torch.optim.SGD(net.parameters(), 0.1)
+    for batch in batches:
+        net(batch).sum().backward()
+        optimiser.step()
+    net.eval()
+
+
+height, width, index = segnet.my_maximum(variant(""))
+
+WRONG = {
+    "pool_with_indices": [
+        (renumbered(lambda row, column, h, w: 2 * (row % 2) + column % 2), "where in its window each maximum is"),
+        (renumbered(lambda row, column, h, w: row * (w // 2) + column), "rows of the small map"),
+        (renumbered(lambda row, column, h, w: row + h * column), "You count down the columns"),
+        (renumbered(lambda row, column, h, w: (row - row % 2) * w + column - column % 2), "top left corners"),
+        (renumbered(lambda row, column, h, w: row // 2 * (w // 2) + column // 2), "You number the windows"),
+        (on_and_on, "goes on from map to map"),
+        (lambda x: (F.avg_pool2d(x, 2), library(x)[1]), "These are the means"),
+        (lambda x: (-library(-x)[0], library(x)[1]), "the largest number of every window"),
+        (renumbered(lambda row, column, h, w: row * w + column + 1), "In window (0, 0) the largest stands in row 1, column 1"),
+        (lambda x: library(x)[0], "a list is wanted"),
+        (lambda x: library(x)[:1], "Two tensors are wanted"),
+        (lambda x: (library(x)[0], library(x)[1].float()), "torch.int64"),
+        (lambda x: (x, library(x)[1]), "The maxima should be 1×1×2×2, and yours are 1×1×4×4"),
+    ],
+    "unpool": [
+        (block, "You fill each window with its maximum"),
+        (top_left, "the top left corner of its window"),
+        (for_all, "the indices of the first channel for all"),
+        (doubled_and_cut, "You unpool to twice the size and cut"),
+        (down_columns, "You read the indices down the columns"),
+        (doubled, "the shape should be 1×1×5×7, and yours is 1×1×6×8"),
+        (lambda values, indices, size: torch.zeros(*values.shape[:2], *size), "Index 1 of a map 2 wide is row 0, column 1"),
+        (lambda values, indices, size: F.max_unpool2d(values, indices, 2, output_size=size)[0], "the shape should be 1×1×2×2, and yours is 1×2×2"),
+    ],
+    "pooled_sizes": [
+        (five(lambda n: n // 2), "You round down"),
+        (five(lambda n: round(n / 2)), "goes to the even neighbour"),
+        (five(lambda n: -(-n // 2), start="image"), "begins with the image itself"),
+        (lambda height, width: [[w, h] for h, w in segnet.pooled_sizes(height, width)], "Height comes first"),
+        (five(lambda n: n // 2 + 1), "You add one to even sides as well"),
+        (lambda height, width: segnet.pooled_sizes(height, width)[:4], "the list ends too early"),
+        (lambda height, width: segnet.pooled_sizes(height, width)[-1], "entry 1 of the list should be [180, 240]"),
+        (five(lambda n: n / 2), "entry 4 of the list should be [23, 30], and yours is [22.5, 30]"),
+    ],
+    "lands_at": [
+        ([index // width, index % width], "This is where the maximum was"),
+        ([index % (width + 1), index // (width + 1)], "row and column the wrong way round"),
+        ([index // (width - 1), index % (width - 1)], "after pooling that rounds down"),
+        ([index // (width + 1) + 1, index % (width + 1) + 1], "count from 0"),
+        ([index // ((width + 1) // 2), index % ((width + 1) // 2)], "the width of the small map"),
+        (index, "a list is wanted"),
+        ([0, 0], "How wide is a map that is pooled"),
+    ],
+    "kept_bytes": [
+        (summed(of_windows=8), "You count PyTorch's indices"),
+        (summed(of_windows=1), "A byte for each window"),
+        (summed(of_maps=32, of_windows=2), "These are bits"),
+        (summed(window=1), "2 bits for every pixel"),
+        (summed(per_channel=False), "Every channel has maxima of its own"),
+        (summed(up=False), "You round the sides down"),
+        (summed(of_maps=1), "A byte for each number"),
+        (lambda channels, height, width, keep: 4 * sum(channels) * height * width, "Two bits can tell four places apart"),
+    ],
+    "mirrored_stage": [
+        (turned, "Both faults are still there"),
+        (lambda stage: turned(stage, own=True), "The layers are their own now"),
+        (lambda stage: turned(stage, by_hand=lambda conv, norm, relu: [conv, norm, relu]), "The order is right now"),
+        (lambda stage: turned(stage, True, lambda conv, norm, relu: [conv, relu, norm]), "Your batch norm comes after ReLU"),
+        (lambda stage: turned(stage, True, lambda conv, norm, relu: [conv, norm]), "ReLU is missing"),
+        (lambda stage: stage, "This is the encoder's stage itself"),
+        (lambda stage: turned(stage, True, lambda conv, norm, relu: [conv, norm, relu])[:3], "These layers should run: Conv2d 4 to 4, BatchNorm2d, ReLU, Conv2d"),
+        (lambda stage: list(stage), "should return an nn.Module, and returned a list"),
+    ],
+    "mended_segnet": [
+        (lambda net, image: run(net, image, sized=False, last=F.relu), "It runs now. Two faults are left"),
+        (lambda net, image: run(net, image, last=F.relu), "The sizes are right now"),
+        (lambda net, image: run(net, image, sized=False), "The end is right now"),
+        (squeezed, "You squeeze the picture into its size"),
+        (lambda net, image: run(net, image, first=filled_up), "up to a multiple of 32"),
+        (lambda net, image: run(net, image, last=lambda logits: logits.softmax(1)), "These are probabilities"),
+        (lambda net, image: run(net, image, order=0), "stopped at the line `x = net.decoder[n](net.unpool[n]"),
+        (overwritten, "stopped at the line `x = stage(unpool(x, where))`"),
+        (lambda net, image: run(net, image).argmax(1), "the shape should be 1×3×64×64, and yours is 1×64×64"),
+    ],
+    "fresh_statistics": [
+        (lambda net, batches: estimate(net, batches, training=False, forget=False), "Nothing has changed"),
+        (lambda net, batches: estimate(net, batches, momentum=0.1, forget=False), "a tenth of the way with each batch"),
+        (lambda net, batches: estimate(net, batches, forget=False), "over the batches of the training"),
+        (lambda net, batches: estimate(net, batches, momentum=0.1), "the 0 and 1 of the start"),
+        (lambda net, batches: estimate(net, batches, momentum=1.0), "Momentum 1 keeps the last batch alone"),
+        (lambda net, batches: estimate(net, batches[:1]), "Only the first batch has been seen"),
+        (lambda net, batches: estimate(net, batches, training=False), "forgotten and never collected again"),
+        (lambda net, batches: estimate(net, batches, end=True), "The statistics are right, but the net is still in training mode"),
+        (learning, "The weights have changed"),
+        (lambda net, batches: estimate(net, [batches[0] + 1]), "The first mean should be"),
+    ],
+}  # fmt: skip
+
+# --------------------------------------------------------------------------- right, in other words
+
+
+def searched(x):
+    """Window by window, in plain loops."""
+    n, c, rows, columns = x.shape
+    maxima = torch.zeros(n, c, rows // 2, columns // 2)
+    places = torch.zeros(n, c, rows // 2, columns // 2, dtype=torch.int64)
+    for a in range(n):
+        for b in range(c):
+            for i in range(rows // 2):
+                for j in range(columns // 2):
+                    near = [
+                        (x[a, b, r, s].item(), r * columns + s)
+                        for r in (2 * i, 2 * i + 1)
+                        for s in (2 * j, 2 * j + 1)
+                    ]
+                    maxima[a, b, i, j], places[a, b, i, j] = max(near)
+    return maxima, places
+
+
+def one_by_one(values, indices, size):
+    sparse = torch.zeros(*values.shape[:2], *size)
+    for place in (values == values).nonzero().tolist():
+        n, c, i, j = place
+        sparse[n, c, indices[n, c, i, j] // size[1], indices[n, c, i, j] % size[1]] = values[n, c, i, j]
+    return sparse
+
+
+class Mirrored(nn.Module):
+    """Layers in lists, run by a forward of its own."""
+
+    def __init__(self, stage):
+        super().__init__()
+        convs = [layer for layer in stage if isinstance(layer, nn.Conv2d)][::-1]
+        self.convs = nn.ModuleList(nn.Conv2d(c.out_channels, c.in_channels, 3, padding=1) for c in convs)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c.in_channels) for c in convs)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        for conv, norm in zip(self.convs, self.norms):
+            x = self.relu(norm(conv(x)))
+        return x
+
+
+def course_stage(stage):
+    convs = [layer for layer in stage if isinstance(layer, nn.Conv2d)][::-1]
+    channels = [convs[0].out_channels, *(conv.in_channels for conv in convs)]
+    return segnb.models.vgg.ConvStage(channels, norm="batch")
+
+
+RIGHT = {
+    "pool_with_indices": [library, searched],
+    "unpool": [
+        lambda values, indices, size: F.max_unpool2d(values, indices, 2, output_size=size),
+        one_by_one,
+    ],
+    "pooled_sizes": [
+        lambda height, width: [(-(-height // 2**n), -(-width // 2**n)) for n in range(1, 6)],
+        five(lambda n: n - n // 2),
+    ],
+    "lands_at": [[index // (width + 1), index % (width + 1)], divmod(index, width + 1)],
+    "kept_bytes": [summed(), lambda *given: round(summed()(*given))],
+    "mirrored_stage": [Mirrored, course_stage],
+    "mended_segnet": [run, lambda net, image: net(image)],
+    "fresh_statistics": [estimate, lambda net, batches: estimate(net.apply(lambda m: None), tuple(batches))],
+}  # fmt: skip
+
+
+(
+    test_a_wrong_answer_meets_its_own_hint,
+    test_a_right_answer_in_other_words_passes,
+    test_every_exercise_of_the_chapter_has_its_answers_here,
+) = answers_of(segnet.EXERCISES, WRONG, RIGHT)
+
+
+def test_the_references_are_the_library_and_the_course_s_net():
+    x = torch.rand(2, 3, 6, 10)
+    for mine, theirs in zip(segnet.pool_with_indices(x), library(x)):
+        assert torch.equal(mine, theirs)
+    values, indices = F.max_pool2d(torch.rand(2, 3, 5, 9), 2, ceil_mode=True, return_indices=True)
+    theirs = F.max_unpool2d(values, indices, 2, output_size=(5, 9))
+    assert torch.equal(segnet.unpool(values, indices, (5, 9)), theirs)
+    net = segnb.models.SegNet(1, 2, width=1).eval()
+    image = torch.rand(1, 1, 39, 50)
+    assert torch.equal(segnet.mended_segnet(net, image), net(image))
+    sizes = segnet.pooled_sizes(360, 480)
+    assert sizes == [[180, 240], [90, 120], [45, 60], [23, 30], [12, 15]]
+
+
+def test_the_mirror_of_every_stage_is_the_course_s_decoder():
+    net = segnb.models.SegNet(width=2)
+    for stage, decoder in zip(reversed(net.encoder[1:]), net.decoder):
+        mirrored = segnet.mirrored_stage(stage)
+        assert [type(layer) for layer in mirrored] == [type(layer) for layer in decoder]
+        shapes = [[tuple(p.shape) for p in one.parameters()] for one in (mirrored, decoder)]
+        assert shapes[0] == shapes[1]
+
+
+def test_everybody_has_a_maximum_and_many_differ():
+    own = {segnet.my_maximum(variant(str(n))) for n in range(60)}
+    assert len(own) > 40
+    for height, width, index in own:
+        row, column = segnet.lands_at(height, width, index)
+        assert width % 2 == 1
+        assert index < height * width
+        assert (row, column) != (index // width, index % width)
+        assert 0 <= column <= width
