@@ -1,4 +1,4 @@
-"""The deeper notebook on FCN: the exact network, trained in different ways, its upsampling kernels fixed or learned."""
+"""The deeper notebook on FCN: the exact network with one, two or three scores, trained in different ways, its kernels learned."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -9,15 +9,17 @@ from book.tools.studies import study
 from segnb.models.fcn import BilinearUpsampling, bilinear_kernel
 
 VARIANTS = {
+    "32s, jointly": {"stride": 32},
+    "16s, jointly": {"stride": 16},
     "8s, jointly": {},
     "8s, at once": {"at_once": True},
     "8s, learned": {"learn_upsampling": True},
 }
 
 
-@study(depends_on=[*CODE, "segnb.data.street"], data="street", seeds=(0, 1, 2), steps=300, brief=2)
+@study(depends_on=[*CODE, "segnb.data.street"], data="street", seeds=(0, 1, 2), steps=600, brief=2)
 def one_seed(seed, steps):
-    """With equal numbers of steps: what do stages, scaled pools and learned upsampling do to the exact FCN-8s?
+    """With equal numbers of steps: what are finer scores worth to the exact FCN, and stages, scaled pools, learned upsampling?
 
     One image a step, as in the authors' later trainings, and 40 scenes to measure: the frame of zeros makes a pass of
     this network eight times the work of one without.

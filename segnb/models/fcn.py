@@ -1,6 +1,7 @@
 """FCN, as in Long, Shelhamer and Darrell (2015), "Fully Convolutional Networks for Semantic Segmentation"."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,8 @@ from segnb.models.vgg import he_init, vgg16_stages, vgg16_weights
 
 def bilinear_kernel(factor: int) -> Tensor:
     """The 2s×2s kernel that enlarges s = `factor` times; for 2 it is outer([.25, .75, .75, .25]) (section 3.3)."""
-    distance = (torch.arange(2 * factor) + 0.5 - factor).abs()
-    tent = 1 - distance / factor
-    return tent[:, None] * tent
+    tent = 1 - (torch.arange(2 * factor) + 0.5 - factor).abs() / factor
+    return torch.outer(tent, tent)
 
 
 class BilinearUpsampling(nn.ConvTranspose2d):
@@ -39,31 +39,24 @@ def crop(x: Tensor, offset: int, like: Tensor) -> Tensor:
 
 
 class FCN(SegmentationNet):
-    """FCN-32s, -16s or -8s on VGG16; the defaults are the paper's FCN-8s, sizes and crops those of the released networks.
+    """FCN-32s, -16s or -8s on VGG16, with the sizes and crops of the released networks; the defaults are the paper's FCN-8s.
 
-    Images N×C×H×W in 0..1, of any size from 1 px → logits N×K×H×W.
+    Images N×C×H×W in 0..1, of any size from 1 px → logits N×K×H×W. Raises ValueError for arguments not named here.
 
     stride: 32 (scores of the last layer only), 16 (adds scores of pool4) or 8 (adds those of pool3 too).
-    width: channels of the first stage (64). hidden: channels of fc6 and fc7 (4096).
+    width: channels of the first stage. hidden: channels of fc6 and fc7.
     learn_upsampling: train the upsampling kernels, one per class; False (the released networks) fixes them at bilinear.
     at_once: scale pool4 by 0.01 and pool3 by 0.0001 before scoring, for training all strides in one go.
     norm: None (the paper), or "batch" for batch normalisation after every 3×3 convolution.
 
-    Why 100, and why 19: fc6 is 7×7 and unpadded on a map 32 times smaller than the image, so a small image would leave
-    it nothing to stand on. Padding the first convolution by p = 100 (any p from 97 up serves every size) moves all
-    that follows: pixel 0 of the ×32 upsampling lies p − 81 = 19 px before the image's first, and the crop puts that
-    right. Likewise pool4 begins 5 of its own pixels before the scores it is added to, pool3 9; the last crop is then
-    27 (×16) or 31 (×8).
+    Why 100, and why 19: fc6 is 7×7 and unpadded, so a small image would leave it nothing to stand on. Padding the first
+    convolution by p = 100 (any p from 97 up serves every size) puts pixel 0 of the ×32 upsampling p − 81 = 19 px before
+    the image's first. Likewise pool4 begins 5 of its pixels before the scores it is added to, pool3 9; last comes 27 or 31.
 
-    Scores start at zero, and the cross entropy therefore at ln K. `load_state_dict(net32.state_dict(), strict=False)`
-    makes a 16s of a 32s that starts from the same score map (×2 and then ×16 rounds off the kinks of one ×32).
-
-    `load_encoder` takes vgg16 (norm="batch": vgg16_bn), and its two dense layers for fc6 and fc7 where `hidden` agrees.
-    Features then equal torchvision's on the normalised image padded by 99 zeros, at sides n ≡ 26 (mod 32), where
-    pooling that rounds up (Caffe, here) and pooling that rounds down (torchvision) are the same.
-
-    Raises ValueError for any other argument. Departs from the paper: He initialisation below the scores, which training
-    without VGG's weights needs, and RGB in 0..1 where the released weights take BGR minus a mean.
+    Scores start at zero: the cross entropy at ln K, and a 16s that loads the weights of a 32s (strict=False) at its score
+    map. `load_encoder` takes vgg16 (norm="batch": vgg16_bn), and its dense layers where `hidden` agrees. Features equal
+    torchvision's on the image padded by 99 zeros where pooling need not round (Caffe, and FCN, up): sides n ≡ 26 (mod 32).
+    Departs from the paper: He initialisation below the scores, needed without VGG's weights; RGB in 0..1, not BGR − mean.
     """
 
     step = 32
@@ -86,17 +79,9 @@ class FCN(SegmentationNet):
         if hidden < 1:
             raise ValueError(f"hidden must be at least 1, not {hidden}")
         self.config = {
-            "in_channels": in_channels,
-            "num_classes": num_classes,
-            "stride": stride,
-            "width": width,
-        }
-        self.config |= {
-            "hidden": hidden,
-            "learn_upsampling": learn_upsampling,
-            "at_once": at_once,
-            "norm": norm,
-        }
+            "in_channels": in_channels, "num_classes": num_classes, "stride": stride, "width": width,
+            "hidden": hidden, "learn_upsampling": learn_upsampling, "at_once": at_once, "norm": norm,
+        }  # fmt: skip
         self.stride, self.at_once = stride, at_once
         self.encoder_name = "vgg16" if norm is None else "vgg16_bn"
 
@@ -106,35 +91,24 @@ class FCN(SegmentationNet):
         self.pool1, self.pool2, self.pool3, self.pool4, self.pool5 = pools
         self.fc6 = nn.Sequential(nn.Conv2d(8 * width, hidden, 7), nn.ReLU(inplace=True), nn.Dropout(0.5))
         self.fc7 = nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True), nn.Dropout(0.5))
-        for layer in (self.fc6, self.fc7):
-            layer.apply(he_init)
-        self.stages = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6", "fc7", "score")
+        self.apply(he_init)  # all but the scores, which come next
 
-        def upsampling(factor: int) -> BilinearUpsampling:
-            return BilinearUpsampling(num_classes, factor, learn_upsampling)
-
+        upsampling = partial(BilinearUpsampling, num_classes, learn=learn_upsampling)
         self.score = score_layer(hidden, num_classes)
-        if stride == 32:
-            self.upscore32 = upsampling(32)
         if stride <= 16:
             self.upscore2, self.score_pool4 = upsampling(2), score_layer(8 * width, num_classes)
-            self.stages += ("score_pool4",)
-            self.links += (("pool4", "score_pool4"),)
-        if stride == 16:
-            self.upscore16 = upsampling(16)
         if stride == 8:
             self.upscore_pool4, self.score_pool3 = upsampling(2), score_layer(4 * width, num_classes)
-            self.upscore8 = upsampling(8)
-            self.stages += ("score_pool3",)
-            self.links += (("pool3", "score_pool3"),)
+        self.add_module(f"upscore{stride}", upsampling(stride))
+        skips = {32: (), 16: ("pool4",), 8: ("pool4", "pool3")}[stride]
+        self.links = tuple((pool, f"score_{pool}") for pool in skips)
+        self.stages = (*(f"pool{i}" for i in range(1, 6)), "fc6", "fc7", "score", *(s for _, s in self.links))
 
     def forward(self, x: Tensor) -> Tensor:
         image = self.normalise(x)
-        pool2 = self.pool2(self.conv2(self.pool1(self.conv1(image))))
-        pool3 = self.pool3(self.conv3(pool2))
+        pool3 = self.pool3(self.conv3(self.pool2(self.conv2(self.pool1(self.conv1(image))))))
         pool4 = self.pool4(self.conv4(pool3))
-        pool5 = self.pool5(self.conv5(pool4))
-        score = self.score(self.fc7(self.fc6(pool5)))
+        score = self.score(self.fc7(self.fc6(self.pool5(self.conv5(pool4)))))
         if self.stride == 32:
             return crop(self.upscore32(score), 19, image)
         if self.at_once:
@@ -163,6 +137,6 @@ class FCN(SegmentationNet):
 def score_layer(in_channels: int, num_classes: int) -> nn.Conv2d:
     """A 1×1 convolution to class scores that starts at zero, so that adding it changes nothing at first (section 4.2)."""
     layer = nn.Conv2d(in_channels, num_classes, 1)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer
