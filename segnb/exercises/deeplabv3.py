@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from segnb.exercises.engine import Case, Exercise, Mistake, rand
 
@@ -449,7 +450,118 @@ MAP_LOSS = Exercise(
     ),
 )
 
-# ------------------------------------------------------------------------------------------- first_dead
+# ------------------------------------------------------------------------------------------ freeze_norms
+
+
+def freeze_norms(net):
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+            module.requires_grad_(False)
+
+
+def look_at_frozen(answer, question):
+    """Use an answer on a small net in training: two batch norms, one of them inside a part, and dropout."""
+    torch.manual_seed(0)
+    inner = nn.Sequential(nn.Dropout(), nn.Conv2d(4, 3, 1), nn.BatchNorm2d(3))
+    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), inner).train()
+    returned = answer(net)
+    net = returned if isinstance(returned, nn.Module) else net
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    others = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Dropout))]
+    if question == "Which norms are in eval mode?":
+        return [int(not norm.training) for norm in norms]
+    if question == "How far do the running means move with a batch?":
+        before = [norm.running_mean.clone() for norm in norms]
+        net(10 * torch.rand(4, 2, 5, 5))
+        moved = [norm.running_mean - mean for norm, mean in zip(norms, before)]
+        return [difference.abs().max().item() for difference in moved]
+    if question == "How many weights and biases of norms learn?":
+        return sum(p.requires_grad for norm in norms for p in norm.parameters())
+    learning = [p.requires_grad for m in others for p in m.parameters()]
+    return [int(m.training) for m in others] + [int(one) for one in learning]
+
+
+def frozen_by(choose, mode=True, learning=True):
+    """A wrong freezing: the modules that choose(net) gives, in eval mode or not learning or both."""
+
+    def wrong(net):
+        for module in choose(net):
+            if mode:
+                module.eval()
+            if learning:
+                module.requires_grad_(False)
+
+    return wrong
+
+
+def all_norms(net):
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def outer_norms(net):
+    return [module for module in net.children() if isinstance(module, nn.BatchNorm2d)]
+
+
+FREEZE_NORMS = Exercise(
+    freeze_norms,
+    points=2,
+    use=look_at_frozen,
+    cases=(
+        Case(
+            "both batch norms are in eval mode, the inner one too",
+            ("Which norms are in eval mode?",),
+            "A layer has `.eval()`, as a whole net has.",
+        ),
+        Case(
+            "a batch in training leaves their running means as they are",
+            ("How far do the running means move with a batch?",),
+        ),
+        Case(
+            "their weights and biases learn no more",
+            ("How many weights and biases of norms learn?",),
+            "Eval mode stops the statistics only. What stops a parameter from learning?",
+        ),
+        Case(
+            "convolutions still learn, and dropout is still in training mode",
+            ("Which convolutions and dropouts train, and which of their parameters learn?",),
+            "Only batch norm is to be frozen.",
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            lambda net: None,
+            "Nothing has changed. Go through net.modules() and look for nn.BatchNorm2d.",
+        ),
+        Mistake(
+            frozen_by(lambda net: [net], learning=False),
+            "The whole net is in eval mode now, dropout with it, and the norms' weights learn as before.",
+        ),
+        Mistake(
+            frozen_by(lambda net: [net]),
+            "The whole net is frozen: nothing learns any more. Freeze the layers that are an nn.BatchNorm2d.",
+        ),
+        Mistake(
+            frozen_by(outer_norms),
+            "A norm inside a part was missed: net.children() goes one level deep, net.modules() all the way.",
+        ),
+        Mistake(
+            frozen_by(all_norms, mode=False),
+            "Weights and biases learn no more, and the norms still look at their batch: that is what `.eval()` ends.",
+        ),
+        Mistake(
+            frozen_by(all_norms, learning=False),
+            "The statistics are frozen. The norms' weights and biases still learn: `.requires_grad_(False)`.",
+        ),
+    ),
+    hints=(
+        "net.modules() gives every part of a net, however deep. isinstance(module, nn.BatchNorm2d) tells the norms.",
+        "Two things must stop: module.eval() stops the statistics, module.requires_grad_(False) weight and bias.",
+        "for module in net.modules(): if isinstance(module, nn.BatchNorm2d): module.eval(); module.requires_grad_(False)",
+    ),
+)
+
+# -------------------------------------------------------------------------------------------- first_dead
 
 
 def first_dead():
@@ -491,5 +603,6 @@ EXERCISES = [
     SHARE_ALIVE,
     IMAGE_LEVEL,
     MAP_LOSS,
+    FREEZE_NORMS,
     FIRST_DEAD,
 ]

@@ -69,6 +69,15 @@ def large(scores, mask, **options):
     return F.interpolate(scores, mask.shape[1:], **{"mode": "bilinear", **options})
 
 
+def freeze(net, deep=True, statistics=True, parameters=True, kind=nn.modules.batchnorm._BatchNorm):
+    for part in net.modules() if deep else net:
+        if isinstance(part, kind):
+            part.train(not statistics)
+            for parameter in part.parameters():
+                parameter.requires_grad = not parameters
+    return net
+
+
 WRONG = {
     "atrous_conv": [
         (lambda picture, kernel, rate: conv(picture, kernel, padding="same"), "This is the ordinary convolution"),
@@ -126,6 +135,15 @@ WRONG = {
         (lambda scores, mask: F.cross_entropy(large(scores, mask), mask, ignore_index=255, reduction="sum"), "You add up the pixels"),
         (lambda scores, mask: F.cross_entropy(large(scores, mask), mask), "an argument for labels that do not count"),
         (lambda scores, mask: F.cross_entropy(large(scores, mask), mask, ignore_index=255).detach(), "No gradient flows"),
+    ],
+    "freeze_norms": [
+        (lambda net: net, "Nothing has changed"),
+        (lambda net: net.eval(), "dropout with it"),
+        (lambda net: freeze(net.eval(), kind=nn.Module), "The whole net is frozen"),
+        (lambda net: freeze(net, deep=False), "net.children() goes one level deep"),
+        (lambda net: freeze(net, statistics=False), "the norms still look at their batch"),
+        (lambda net: freeze(net, parameters=False), "The statistics are frozen"),
+        (lambda net: freeze(freeze(net), kind=nn.Dropout), "Only batch norm is to be frozen"),
     ],
     "first_dead": [
         (16, "16 steps to each side"),
@@ -199,6 +217,7 @@ RIGHT = {
     "share_alive": [by_counting, lambda side, rate: (1 - 2 * rate / side) ** 2 if 2 * rate < side else 0.0],
     "image_level": [with_one_by_one, lambda features, weight: broadcast(torch.einsum("nchw,dc->nd", features, weight) / features[0, 0].numel(), features)],
     "map_loss": [course_loss, upsampled_loss],
+    "freeze_norms": [freeze, lambda net: [(m.eval(), [p.requires_grad_(False) for p in m.parameters()]) for m in net.modules() if "Norm" in type(m).__name__]],
     "first_dead": [17, 17.0, 33 // 2 + 1],
 }  # fmt: skip
 

@@ -31,6 +31,15 @@ def test_parameter_counts(backbone, count):
     assert parameter_count(model.aspp) + parameter_count(model.head) == 15_540_501
 
 
+@pytest.mark.parametrize(("backbone", "count"), [("resnet50", 39_638_869), ("resnet101", 58_630_997)])
+def test_torchvisions_network_has_one_3x3_convolution_more(backbone, count):
+    with torch.device("meta"):
+        make = getattr(torchvision.models.segmentation, f"deeplabv3_{backbone}")
+        theirs = make(weights=None, weights_backbone=None, num_classes=21)
+    assert parameter_count(theirs) == count
+    assert count - parameter_count(paper(backbone=backbone)) == 9 * 256 * 256 + 2 * 256
+
+
 def test_the_small_one_is_small_enough_to_ship():
     model = small()
     assert parameter_count(model) * 4 < 1_000_000
@@ -157,6 +166,22 @@ def test_two_images_in_training_give_image_level_features_of_plus_and_minus_one(
     with torch.no_grad():
         normalised = pooling.conv[:2](pooling.pool(100 * torch.rand(2, 128, 4, 4)))
     torch.testing.assert_close(normalised.abs(), torch.ones(2, 32, 1, 1), rtol=0, atol=1e-2)
+
+
+def test_an_image_is_judged_by_its_company_the_more_the_smaller_the_batch():
+    torch.manual_seed(0)
+    pooling = small().train().aspp.image_pooling
+    image = torch.rand(1, 128, 4, 4)
+
+    def spread(batch_size):
+        """How much the normalised features of one image differ between 40 batches of strangers."""
+        batches = (torch.cat([image, torch.rand(batch_size - 1, 128, 4, 4)]) for _ in range(40))
+        with torch.no_grad():
+            return torch.stack([pooling.conv[:2](pooling.pool(batch))[0] for batch in batches]).std(0).mean()
+
+    assert spread(4) > 1.4 * spread(16) > 0.1
+    pooling.eval()  # frozen statistics, as in the paper's second phase: the company counts no more
+    assert spread(4) < 1e-6
 
 
 def taps(side, rate):
