@@ -53,32 +53,19 @@ def street(steps: int = 900) -> segnb.models.UNet:
 
 def fcn(steps: int = 600) -> segnb.models.FCN:
     """Chapter 5's exact FCN-8s, padding and crops included, an eighth as wide and with batch normalisation."""
-    from torchvision.transforms import v2
-
-    data = segnb.data
-    train = data.load("street", "train")
-    model = segnb.models.FCN(3, 11, width=8, hidden=64, norm="batch")
-    rare = segnb.losses.median_frequency_weights(train).sqrt()
-    segnb.fit(
-        model,
-        train,
-        loss=partial(segnb.losses.cross_entropy, weight=rare),
-        steps=steps,
-        batch_size=4,
-        lr=3e-3,
-        warmup=0.05,
-        augment=data.augment(v2.RandomHorizontalFlip()),
-    )
-    return model
+    return with_rare_classes(segnb.models.FCN(3, 11, width=8, hidden=64, norm="batch"), steps)
 
 
 def segnet(steps: int = 6000) -> segnb.models.SegNet:
     """Chapter 7's exact SegNet, all 26 convolutions, an eighth as wide: unpooled maps need many steps."""
+    return with_rare_classes(segnb.models.SegNet(width=8), steps, segnb.data.intensity())
+
+
+def with_rare_classes(model: segnb.models.base.SegmentationNet, steps: int, *changes: Callable):
+    """Train on streets; rare classes weigh more, and scenes are mirrored and changed at random. → the model"""
     from torchvision.transforms import v2
 
-    data = segnb.data
-    train = data.load("street", "train")
-    model = segnb.models.SegNet(width=8)
+    train = segnb.data.load("street", "train")
     rare = segnb.losses.median_frequency_weights(train).sqrt()
     segnb.fit(
         model,
@@ -88,7 +75,7 @@ def segnet(steps: int = 6000) -> segnb.models.SegNet:
         batch_size=4,
         lr=3e-3,
         warmup=0.05,
-        augment=data.augment(v2.RandomHorizontalFlip(), data.intensity()),
+        augment=segnb.data.augment(v2.RandomHorizontalFlip(), *changes),
     )
     return model
 
