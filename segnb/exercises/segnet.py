@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import segnb
+import segnb.models.segnet
 from segnb.exercises.engine import Case, Exercise, Mistake, rand, sizes
 
 # ------------------------------------------------------------------------------------- pool_with_indices
@@ -542,7 +542,7 @@ def mended_segnet(net, image):
 
 def run_segnet(mended_segnet, classes, image):
     """Run the function on a narrow SegNet whose weights are the same every time."""
-    net = segnb.models.SegNet(image.shape[1], classes, width=2).eval()
+    net = segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval()
     return mended_segnet(net, image).detach()
 
 
