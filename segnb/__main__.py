@@ -45,7 +45,7 @@ def _parser():
 
     train = command("train", _train, help="train a network on a data set and save it")
     train.add_argument("model", choices=sorted(_networks()))
-    train.add_argument("data", help="a name that segnb.data.load knows: cells, street, camvid, folder, ...")
+    train.add_argument("data", help="a name that segnb.data.load knows: cells, street, camvid, ...")
     train.add_argument("--out", help="file for the network (default: MODEL.pt)")
     train.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="the network's own: width=16 depth=3"
@@ -86,10 +86,20 @@ def _networks():
     return {entry.__name__.lower(): entry for entry in classes if issubclass(entry, SegmentationNet)}
 
 
+def _data_set(name, *split, **options):
+    """`data.load`. ValueError for "folder", whose mapping no option of the command line gives."""
+    if name == "folder":
+        raise ValueError(
+            "folder needs a mapping, which cannot be given here. Load your pictures in Python: "
+            "segnb.data.load('folder', root='leaves', mapping={0: 'background', 1: 'leaf', 255: None})"
+        )
+    return data.load(name, *split, **options)
+
+
 def _train(arguments):
     size = _size(arguments.size)
-    train = data.load(arguments.data, "train", size=size, download=arguments.download)
-    val = data.load(arguments.data, "val", size=size)
+    train = _data_set(arguments.data, "train", size=size, download=arguments.download)
+    val = _data_set(arguments.data, "val", size=size)
     options = {name: _value(text) for name, _, text in (pair.partition("=") for pair in arguments.set)}
     setup(arguments.seed)
     model = _networks()[arguments.model](train[0][0].shape[0], train.num_classes, **options)
@@ -113,7 +123,7 @@ def _train(arguments):
 
 
 def _evaluate(arguments):
-    pictures = data.load(arguments.data, arguments.split, size=_size(arguments.size))
+    pictures = _data_set(arguments.data, arguments.split, size=_size(arguments.size))
     matrix = evaluate(load(arguments.model), pictures)
     print(f"{'class':<16} {'IoU':>6} {'found':>6}")
     for name, iou, accuracy in zip(pictures.classes, matrix.iou, matrix.class_accuracy):
@@ -134,7 +144,7 @@ def _predict(arguments):
     pixels = np.atleast_3d(read_image(arguments.image, model.in_channels))
     mask = predict(model, torch.from_numpy(pixels).permute(2, 0, 1) / 255, tile=arguments.tile).argmax(0)
     if arguments.data:
-        palette = data.load(arguments.data).palette
+        palette = _data_set(arguments.data).palette
     else:
         from matplotlib import colormaps
 
@@ -163,7 +173,7 @@ def _doctor(arguments):
     print(f"SEGNB_DATA: {place or 'unset, so real sets are looked for in the user cache'}")
     if place not in ("", "generated") and not os.path.isdir(place):
         wrong.append(f"SEGNB_DATA is {place}, which is no folder")
-    for name in data.names():
+    for name in (name for name in data.names() if name != "folder"):  # needs a mapping
         found = []
         for split in ("train", "val", "test"):
             try:

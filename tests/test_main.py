@@ -100,6 +100,9 @@ def test_predict_writes_the_class_numbers_and_an_overlay(saved, mode, capsys):
         (["predict", "unet.pt", "picture.png", "--tile", "16"], "cannot cover a picture"),
         (["evaluate", "unet.pt", "celsl"], "no data set 'celsl'"),
         (["evaluate", "unet.pt", "isbi2012"], "SEGNB_DATA=generated"),
+        (["train", "unet", "folder"], "folder needs a mapping, which cannot be given here"),
+        (["evaluate", "unet.pt", "folder"], "segnb.data.load('folder', root='leaves', mapping="),
+        (["predict", "unet.pt", "picture.png", "--data", "folder"], "folder needs a mapping"),
         (["train", "unet", "cells", "--size", "27"], "UNet cannot take a height of 27 px"),
         (["train", "unet", "cells", "--set", "widht=3"], "widht"),
         (["train", "unet", "cells", "--size", "28", "--batch-size", "100", "--set", "depth=1"], "20 images"),
@@ -158,6 +161,30 @@ def test_doctor_on_a_sound_machine(capsys):
     assert "data cells: train 20, val 4, test 6" in printed
     assert "data isbi2012: not found: SEGNB_DATA=generated" in printed
     assert printed.endswith("nothing is wrong\n")
+
+
+@pytest.mark.parametrize("place", [None, "sets"])
+def test_doctor_on_a_machine_without_real_sets(here, monkeypatch, capsys, place):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache"))
+    monkeypatch.delenv("SEGNB_DATA")
+    if place:
+        (here / place).mkdir()
+        monkeypatch.setenv("SEGNB_DATA", place)
+    monkeypatch.setattr(data.camvid, "download", None)  # it would fetch nothing even if it could
+    assert command.main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert f"SEGNB_DATA: {place or 'unset'}" in printed
+    assert f"data camvid: not found: camvid is not at {place or here / 'cache' / 'segnb'}/camvid" in printed
+    assert "data street: train 367, val 101, test 233" in printed
+    assert "data folder" not in printed
+    assert printed.endswith("nothing is wrong\n")
+    assert not (here / "cache").exists()
+
+
+def test_the_help_of_train_offers_no_set_that_it_refuses(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["train", "--help"])
+    assert "folder" not in capsys.readouterr().out
 
 
 def test_doctor_names_what_is_wrong(monkeypatch, capsys):
