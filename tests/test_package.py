@@ -3,6 +3,7 @@
 import ast
 import itertools
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -118,6 +119,14 @@ for name in {FUNCTIONS}:
     assert found.__name__ == function, name
 """
     python(code)
+
+
+def test_the_example_of_the_readme_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    short, replaced = re.subn(r"steps=run\.scale\(.*?\)", "steps=2", code)
+    assert replaced == 1
+    *lines, score = short.strip().splitlines()
+    python("\n".join([*lines, f"assert 0 < {score} < 1"]))
 
 
 # --- floors ---------------------------------------------------------------------------------------------------------
