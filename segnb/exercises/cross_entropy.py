@@ -117,6 +117,11 @@ WEIGHTED_PRICE = Exercise(
             "(1 · 0.049 + 4 · 0.693) / (1 + 4) = 0.564: below the line stands the sum of the weights.",
         ),
         Case(
+            "a tenth of both weights: still 0.564",
+            (TWO_PIXELS[0], TWO_PIXELS[1], TWO_PIXELS[2] / 10),
+            "All weights are divided by ten, above the line and below: nothing changes.",
+        ),
+        Case(
             "a void pixel changes nothing",
             (
                 torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3),
@@ -148,6 +153,10 @@ WEIGHTED_PRICE = Exercise(
         Mistake(
             lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)),
             "This is the mean without weights: `weight` is not used.",
+        ),
+        Mistake(
+            weighted_by(lambda w, known: w.sum().clamp_min(1)),
+            "You divide by at least 1. Small weights may add up to less: only a sum of exactly 0 needs a stand-in.",
         ),
         Mistake(
             weighted_by(lambda w, known: 1),
@@ -237,7 +246,7 @@ BALANCE_CLASSES = Exercise(
             "The median of 0.6, 0.3 and 0.1 is 0.3. Divided by each of them it gives 0.5, 1 and 3.",
         ),
         Case(
-            "the third class is in two of the ten images only, and fills half of them: 0.5, 1 and 0.6",
+            "the third class is in two of the ten images only, and fills half of them: 0.833, 1.667 and 1",
             (torch.tensor([600, 300, 100]), torch.tensor([1000, 1000, 200])),
             "f = 0.6, 0.3 and 100/200 = 0.5, so the median is 0.5.",
         ),
@@ -344,9 +353,10 @@ def mended_step(net, optimiser, images, masks):
 
 
 def two_steps(step, images, masks):
-    """The weights of a tiny network after two steps: what it learned, and whether the first step leaks into the second."""
+    """The weights of a tiny network after two steps: what it learned, and whether gradients from before leak in."""
     net = nn.Conv2d(images.shape[1], 2, 1, bias=False)
     net.weight.data = torch.tensor([[0.5], [-0.5]]).expand(2, images.shape[1]).reshape(2, -1, 1, 1).clone()
+    net.weight.grad = torch.ones_like(net.weight)  # left over
     optimiser = torch.optim.SGD(net.parameters(), lr=0.5)
     for image, mask in zip(images.split(1), masks.split(1)):
         step(net, optimiser, image, mask)
@@ -387,7 +397,11 @@ MENDED_STEP = Exercise(
         ),
         Mistake(
             in_order("back", "step"),
-            "The first step is right, the second too large: PyTorch adds new gradients to the old. Wipe them out before backward().",
+            "PyTorch adds new gradients to the old, and nobody wipes the old ones. Wipe them before backward().",
+        ),
+        Mistake(
+            in_order("back", "step", "zero"),
+            "You wipe the gradients after the step, so what was there before the first one is still in it. Wipe before backward().",
         ),
         Mistake(in_order("zero", "back", "step", "step"), "You take every step twice: one step() is enough."),
         Mistake(

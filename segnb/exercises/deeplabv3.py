@@ -535,7 +535,11 @@ FREEZE_NORMS = Exercise(
         ),
         Mistake(
             frozen_by(lambda net: [net], learning=False),
-            "The whole net is in eval mode now, dropout with it, and the norms' weights learn as before.",
+            "The whole net is in eval mode now, dropout with it. Only the batch norms should be, and their weights and biases should stop learning.",
+        ),
+        Mistake(
+            lambda net: freeze_norms(net.eval()),
+            "The norms are as they should be. But the rest of the net is in eval mode too, and its dropout drops nothing now.",
         ),
         Mistake(
             frozen_by(lambda net: [net]),

@@ -101,9 +101,9 @@ def soft_loss(activate=lambda z: z.softmax(1), axes=(0, 2, 3), present=True, fac
 
 
 def some(seed, classes=3, absent=0):
-    """Logits for `classes` classes and a mask in which the last `absent` of them do not occur."""
+    """Logits that are to be trained, and a mask in which the last `absent` of their `classes` do not occur."""
     labels = ((classes - absent) * rand(seed + 50, 2, 5, 6) ** 2).long()
-    return 6 * rand(seed, 2, classes, 5, 6) - 3, labels
+    return (6 * rand(seed, 2, classes, 5, 6) - 3).requires_grad_(), labels
 
 
 SOFT_DICE_LOSS = Exercise(
@@ -112,13 +112,13 @@ SOFT_DICE_LOSS = Exercise(
     cases=(
         Case(
             "two pixels, probabilities of a half: 0.5",
-            (torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 1]]])),
+            (torch.zeros(1, 2, 1, 2).requires_grad_(), torch.tensor([[[0, 1]]])),
             "For each class 2 · 0.5 / (1 + 1) = 0.5.",
         ),
         Case(
             "a rare class that is missed: its score is a half of the mean",
             (
-                torch.tensor([9.0, -9.0]).reshape(1, 2, 1, 1).expand(1, 2, 4, 5),
+                torch.tensor([9.0, -9.0]).reshape(1, 2, 1, 1).repeat(1, 1, 4, 5).requires_grad_(),
                 torch.eye(20)[0].reshape(1, 4, 5).long(),
             ),
             "Background scores 2·19/(20 + 19) = 0.974, the rare class 0, so the loss is 0.513.",
@@ -295,7 +295,7 @@ MENDED_DICE = Exercise(
         Case(
             "three pixels, one of them void: as if there were two",
             (
-                torch.tensor([[4.0, -4.0, -4.0], [-4.0, 4.0, 4.0]]).reshape(1, 2, 1, 3),
+                torch.tensor([[4.0, -4.0, -4.0], [-4.0, 4.0, 4.0]]).reshape(1, 2, 1, 3).requires_grad_(),
                 torch.tensor([[[0, 1, 255]]]),
             ),
             "The two labelled pixels are right and sure, so the loss is nearly 0.",

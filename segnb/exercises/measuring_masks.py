@@ -547,7 +547,7 @@ MOVED_IOU = Exercise(
         Mistake(lambda number: moved_iou(number, 2), "This is the IoU after two pixels. Move the mask by one."),
     ),
     hints=(
-        "guess.roll(1, 1) moves a mask by one pixel to the right. Building is class 1.",
+        "mask.roll(1, 1) moves a mask by one pixel to the right. Building is class 1.",
         "both = (guess == 1) & (truth == 1), either = (guess == 1) | (truth == 1), and both only where truth != 255.",
         "(both[known].sum() / either[known].sum()).item(), with known = truth != 255",
     ),

@@ -349,12 +349,12 @@ KEPT_BYTES = Exercise(
             "Two bits can tell four places apart, and 8 bits are a byte.",
         ),
         Case(
-            "the paper's 360×480 in VGG16's five stages, as maps: 84,211,200",
+            "the paper's 360×480 in VGG16's five stages, as maps: 84,357,120",
             (VGG_CHANNELS, 360, 480, "maps"),
             "Add up the five stages; each has the size that the pooling before it left.",
         ),
         Case(
-            "and as indices: 1,318,080",
+            "and as indices: 1,320,960",
             (VGG_CHANNELS, 360, 480, "indices"),
             "45 rows give 23 rows of windows: the last one is not whole, and has a maximum all the same.",
         ),

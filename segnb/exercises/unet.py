@@ -424,16 +424,16 @@ MENDED_FORWARD = Exercise(
     mistakes=(
         Mistake(
             forward(shrunken, pooled=True, relu=True),
-            "Both faults are still there. Start with the last line: what does .relu() do to a logit of −2?",
+            "All three faults are still there. Start with the last line: what does .relu() do to a logit of −2?",
         ),
         Mistake(
             forward(shrunken, pooled=True),
-            "One fault is found: logits may be negative again. The other is in the first loop: has the map that is kept already "
+            "One fault is found: logits may be negative again. The next is in the first loop: has the map that is kept already "
             "been pooled?",
         ),
         Mistake(
             forward(crop_and_concat, relu=True),
-            "The skips are right now. The other fault is in the last line: after the 1×1 convolution a logit may be negative.",
+            "The skips are right now. The third fault is in the last line: after the 1×1 convolution a logit may be negative.",
         ),
         Mistake(
             forward(shrunken),

@@ -26,6 +26,13 @@ def plain_mean(logits, mask, weight):
     return prices.sum() / (mask != 255).sum().clamp_min(1)
 
 
+def at_least_one(logits, mask, weight):
+    w = weight[mask.where(mask != 255, 0)] * (mask != 255)
+    return F.cross_entropy(
+        logits, mask, weight=weight, ignore_index=255, reduction="sum"
+    ) / w.sum().clamp_min(1)
+
+
 def all_pixels(logits, mask, weight):
     return F.cross_entropy(logits, mask, weight=weight, ignore_index=255, reduction="none").mean()
 
@@ -65,6 +72,7 @@ WRONG = {
         (lambda z, y, w: F.cross_entropy(z, y.where(y != 255, 0), weight=w), "void pixels are counted as class 0"),
         (lambda z, y, w: F.cross_entropy(z, y, ignore_index=255).nan_to_num(0), "`weight` is not used"),
         (lambda z, y, w: F.cross_entropy(z, y, weight=w, ignore_index=255, reduction="sum"), "This is the sum. It grows"),
+        (at_least_one, "You divide by at least 1"),
         (torchs_mean, "contains NaN"),
         (lambda z, y, w: F.cross_entropy(z, y, weight=w), "Target 255 is out of bounds"),
     ],
@@ -93,7 +101,8 @@ WRONG = {
     ],
     "mended_step": [
         (stepper("backward", "zero_grad", "step"), "The weights have not moved at all"),
-        (stepper("backward", "step"), "the second too large"),
+        (stepper("backward", "step"), "nobody wipes the old ones"),
+        (stepper("backward", "step", "zero_grad"), "You wipe the gradients after the step"),
         (stepper("zero_grad", "backward", "step", "step"), "You take every step twice"),
         (lambda net, o, x, y: (o.zero_grad(), F.cross_entropy(net(x), y, reduction="sum").backward(), o.step()), "Your loss adds up the pixels"),
         (lambda net, o, x, y: (net(x).argmax(1) == y).float().mean().backward(), "does not require grad"),

@@ -139,6 +139,7 @@ WRONG = {
     "freeze_norms": [
         (lambda net: net, "Nothing has changed"),
         (lambda net: net.eval(), "dropout with it"),
+        (lambda net: freeze(net.eval()), "the rest of the net is in eval mode too"),
         (lambda net: freeze(net.eval(), kind=nn.Module), "The whole net is frozen"),
         (lambda net: freeze(net, deep=False), "net.children() goes one level deep"),
         (lambda net: freeze(net, statistics=False), "the norms still look at their batch"),

@@ -86,6 +86,7 @@ WRONG = {
         (of_sigmoids, "A sigmoid treats each class alone"),
         (by_image, "You sum over each picture"),
         (without_two, "The factor 2 is missing"),
+        (lambda z, y: ours.soft_dice_loss(z.detach(), y), "no gradient flows through your result"),
     ],
     "dice_pull": [
         (lambda p, g: 2 * g / (p.sum() + g.sum()), "Only the true pixels pull here"),
@@ -107,6 +108,7 @@ WRONG = {
         (void_in_true, "still in Σg"),
         (lambda z, y: 1 - ours.mended_dice(z, y), "the loss is one minus it"),
         (written_into, "your function changed `mask` itself"),
+        (lambda z, y: ours.mended_dice(z.detach(), y), "no gradient flows through your result"),
         (lambda z, y: 1 - (z.softmax(1) * F.one_hot(y, 3).movedim(-1, 1)).mean(), "Class values must be smaller than num_classes"),
     ],
     "start_bias": [
@@ -182,8 +184,9 @@ RIGHT = {
 
 
 def test_the_references_are_the_package_s_dice():
-    assert ours.soft_dice_loss(*ours.some(3, 5, 2)) == pytest.approx(
+    assert ours.soft_dice_loss(*ours.some(3, 5, 2)).item() == pytest.approx(
         segnb.losses.dice(*ours.some(3, 5, 2)).item()
     )
-    assert ours.mended_dice(*ours.some_void(3)) == pytest.approx(segnb.losses.dice(*ours.some_void(3)).item())
+    wanted = segnb.losses.dice(*ours.some_void(3)).item()
+    assert ours.mended_dice(*ours.some_void(3)).item() == pytest.approx(wanted)
     assert ours.pull_ratio() == 199

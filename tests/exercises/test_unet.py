@@ -214,9 +214,9 @@ WRONG = {
         (lambda cells, w0=10, sigma=5: unet.border_weights(cells, w0, sigma).numpy(), "torch.from_numpy"),
     ],
     "mended_forward": [
-        (forward_with(True, doubled_up, torch.relu), "Both faults are still there"),
+        (forward_with(True, doubled_up, torch.relu), "All three faults are still there"),
         (forward_with(True, doubled_up), "One fault is found"),
-        (forward_with(last=torch.relu), "The skips are right now. The other fault is in the last line"),
+        (forward_with(last=torch.relu), "The skips are right now. The third fault is in the last line"),
         (forward_with(join=doubled_up), "You keep the right map and then shrink it to fit"),
         (forward_with(join=corner), "You cut the corner out of the skip"),
         (forward_with(pick=0), "at the line `x = block("),
