@@ -31,6 +31,13 @@ def speck(number, share=0.001, side=64):
     return (picture + 0.35 * mask).clamp(0, 1), mask.long()
 
 
+def shaken(number, share):
+    """A speck whose mask was drawn by a shaky hand, up to a pixel off each way: its rim can only be guessed."""
+    picture, mask = speck(number, share)
+    off = torch.randint(-1, 2, (2,), generator=torch.Generator().manual_seed(number + 1))
+    return picture, mask.roll(off.tolist(), (0, 1))
+
+
 def specks(share):
     """Training and validation pictures of one share."""
     return [[speck(first + i, share) for i in range(count)] for first, count in ((0, TRAIN), (10**6, VAL))]

@@ -15,7 +15,12 @@ def one_seed(seed, steps):
     figures = {}
     for name, (loss, bias) in losses(share_of(items)).items():
         matrix = segnb.evaluate(train(items, loss, steps, seed, bias=bias, in_channels=3), val)
-        figures[name] = {"IoU": matrix.iou[1].item(), "found": matrix.class_accuracy[1].item()}
+        hit, called = matrix.matrix[1, 1].item(), matrix.matrix[:, 1].sum().item()
+        figures[name] = {
+            "IoU": matrix.iou[1].item(),
+            "found": matrix.class_accuracy[1].item(),
+            "right": hit / max(called, 1),
+        }
     return figures
 
 

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 import segnb
-from book.studies._specks import CODE, TRAIN, losses, share_of, speck, train
+from book.studies._specks import CODE, TRAIN, losses, shaken, share_of, train
 from book.tools.studies import study
 
 SHARE, RECIPES, FEW, BINS, UNSEEN = 0.01, ("cross-entropy", "Dice", "cross-entropy + Dice"), 8, 15, 100
@@ -13,8 +13,8 @@ SHARE, RECIPES, FEW, BINS, UNSEEN = 0.01, ("cross-entropy", "Dice", "cross-entro
 @study(depends_on=CODE, data="specks", seeds=(0, 1, 2), steps=800, brief=2)
 def one_seed(seed, steps):
     """Does Dice make a net too sure of itself, after few steps (an eighth) and after many?"""
-    items = [shaken(i) for i in range(TRAIN)]
-    unseen = [shaken(2 * 10**6 + i) for i in range(UNSEEN)]
+    items = [shaken(i, SHARE) for i in range(TRAIN)]
+    unseen = [shaken(2 * 10**6 + i, SHARE) for i in range(UNSEEN)]
     figures = {}
     for name, count in (("few", max(steps // FEW, 1)), ("many", steps)):
         recipes = losses(share_of(items))
@@ -22,13 +22,6 @@ def one_seed(seed, steps):
             recipe: confidence(train(items, recipes[recipe][0], count, seed), unseen) for recipe in RECIPES
         }
     return figures
-
-
-def shaken(number):
-    """A speck whose mask was drawn by a shaky hand, up to a pixel off each way: its rim can only be guessed."""
-    picture, mask = speck(number, SHARE)
-    off = torch.randint(-1, 2, (2,), generator=torch.Generator().manual_seed(number + 1))
-    return picture, mask.roll(off.tolist(), (0, 1))
 
 
 def confidence(model, items, reach=4):

@@ -23,7 +23,8 @@ def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_inde
         pixel_weight: one number for each pixel (N×H×W), such as ``unet_weight_map(mask)``.
 
     Raises:
-        ValueError: shapes that do not fit, labels outside 0..K−1. TypeError: wrong dtypes.
+        ValueError: shapes that do not fit, labels outside 0..K−1 (on a GPU only under SEGNB_STRICT=1: to look would make it wait).
+        TypeError: wrong dtypes.
 
     Source: U-Net (Ronneberger et al., 2015), eq. 1, with the minus sign that its print lost and a normaliser.
     """

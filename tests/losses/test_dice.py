@@ -1,12 +1,14 @@
 """Dice, Tversky and generalised Dice: hand values, the papers' gradients, a one-hot reference, properties, refusals."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segnb.losses import dice, generalised_dice, tversky
+from segnb.losses import cross_entropy, dice, generalised_dice, tversky
 from segnb.losses.dice import soft_areas
 
 LOSSES = [dice, generalised_dice, tversky]
@@ -151,6 +153,15 @@ def test_nothing_labelled_is_exactly_zero_with_a_zero_gradient(loss, options):
     assert not gradient(lambda x: loss(x, target, **options), logits).any()
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_logits_that_are_no_numbers_never_look_perfect(loss, wrong):
+    logits, target = batch()
+    logits[0, 1] = wrong
+    assert loss(logits, target).isnan()
+    assert loss(logits, target, per_image=True).isnan()
+
+
 @pytest.mark.parametrize("smooth", [0.0, 1.0])
 def test_nothing_labelled_is_zero_for_all_classes_too(smooth):
     logits, target = batch()
@@ -224,6 +235,20 @@ def test_half_precision_sums_in_float32(dtype, loss):
     assert slope.dtype == dtype
     assert slope.isfinite().all()
     assert loss(logits.double(), target).dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("loss", "expected"), [(cross_entropy, math.log(21)), (dice, 1 - (2 * 0.5 / 21) / (1 / 21 + 0.5))]
+)
+def test_a_large_batch_in_half_precision_does_not_overflow(dtype, loss, expected):
+    logits = torch.full((8, 21, 1024, 1024), 60_000.0, dtype=dtype)
+    target = torch.zeros(8, 1024, 1024, dtype=torch.uint8)
+    target[:, 512:] = 1
+    value = loss(logits.requires_grad_(), target)
+    value.backward()
+    assert value.item() == pytest.approx(expected, rel=1e-4)
+    assert logits.grad.isfinite().all()
 
 
 def test_a_long_float32_sum_of_equal_terms_stays_exact():
