@@ -1,19 +1,15 @@
-"""What the studies of the DeepLabv3 chapter share: a trunk that sees 31 pixels, a recipe, and a dense CRF."""
+"""What the studies of the DeepLabv3 chapter share: a trunk that sees 31 pixels, its recipes, and a dense CRF."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.transforms import v2
 
 import segnb
+from book.studies import _streets
 
 # What the figures of any of these studies depend on, besides their data.
-CODE = [
-    "book.studies._deeplabv3",
-    "segnb.losses.cross_entropy",
-    "segnb.metrics",
-    "segnb.models.deeplabv3",
-    "segnb.training",
-]
+CODE = [*_streets.CODE, "book.studies._deeplabv3", "segnb.data.augment", "segnb.models.deeplabv3"]
 
 
 def trunk(widths=(16, 32, 64, 64)):
@@ -26,13 +22,13 @@ def trunk(widths=(16, 32, 64, 64)):
 
 
 class ShortSighted(nn.Module):
-    """The trunk of 31 pixels under ASPP with these rates on the map; made for `worlds`."""
+    """The trunk of 31 pixels under ASPP with these rates on the map, at output stride 8."""
 
-    def __init__(self, rates=(), image_pooling=False):
+    def __init__(self, num_classes, rates=(), image_pooling=False):
         super().__init__()
         self.trunk = trunk()
         self.aspp = segnb.models.ASPP(64, rates, image_pooling, channels=32)
-        self.head = nn.Conv2d(32, 4, 1)
+        self.head = nn.Conv2d(32, num_classes, 1)
 
     def forward(self, x):
         return F.interpolate(self.head(self.aspp(self.trunk(x))), size=x.shape[2:], mode="bilinear")
@@ -41,7 +37,7 @@ class ShortSighted(nn.Module):
 def grey_iou(seed, steps, rates, image_pooling=False):
     """Train on `worlds`; → the mean IoU of road and river, and that of grass and sand, on its val split."""
     torch.manual_seed(seed)
-    model = ShortSighted(rates, image_pooling)
+    model = ShortSighted(4, rates, image_pooling)
     train(model, segnb.data.load("worlds", "train"), steps, seed)
     iou = segnb.evaluate(model, segnb.data.load("worlds", "val")).iou
     return {"IoU of road and river": iou[:2].mean().item(), "IoU of grass and sand": iou[2:].mean().item()}
@@ -50,6 +46,12 @@ def grey_iou(seed, steps, rates, image_pooling=False):
 def train(model, data, steps, seed, batch_size=8, loss=segnb.losses.cross_entropy):
     """The chapter's recipe. → `segnb.History`"""
     return segnb.fit(model, data, loss=loss, steps=steps, batch_size=batch_size, lr=3e-3, seed=seed)
+
+
+def train_on_streets(model, data, steps, seed):
+    """The recipe for streets: rare classes weigh more, and every second scene is mirrored. → `segnb.History`"""
+    mirror = segnb.data.augment(v2.RandomHorizontalFlip())
+    return _streets.train(model, data, steps, seed, batch_size=8, augment=mirror)
 
 
 def small(seed, output_stride, num_classes=11, rates=(1, 2, 3), image_pooling=True):

@@ -1,23 +1,14 @@
-"""What all studies of the FCN chapter share: its small network, its recipe, its measures."""
-
-from functools import partial
+"""The networks of the FCN chapter's studies: a small one, and the exact one made narrow."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import segnb
+from book.studies import _streets
 
 # What the figures of any of these studies depend on, besides their data.
-CODE = [
-    "book.studies._fcn",
-    "segnb.losses.cross_entropy",
-    "segnb.metrics",
-    "segnb.models.fcn",
-    "segnb.models.vgg",
-    "segnb.training",
-]
-THIN = ("pole", "sign_symbol", "pedestrian", "bicyclist")
+CODE = [*_streets.CODE, "book.studies._fcn", "segnb.models.fcn", "segnb.models.vgg"]
 
 
 def small_stage(inputs, outputs):
@@ -59,26 +50,3 @@ def narrow_fcn(seed, **options):
     """The exact FCN, padding and crops included, a sixteenth as wide and with a hundredth of the hidden channels."""
     torch.manual_seed(seed)
     return segnb.models.FCN(3, 11, width=4, hidden=40, **options)
-
-
-def train(model, data, steps, seed, *, lr=3e-3, warmup=0.1, **options):
-    """The chapter's recipe: rare classes weigh more. → History"""
-    rare = segnb.losses.median_frequency_weights(data).sqrt()
-    loss = partial(segnb.losses.cross_entropy, weight=rare)
-    return segnb.fit(
-        model, data, loss=loss, steps=steps, batch_size=4, lr=lr, warmup=warmup, seed=seed, **options
-    )
-
-
-def measure(model, val):
-    """Mean IoU, the mean IoU of four thin classes, and boundary F1."""
-    images, masks = val.stack()
-    guesses = torch.stack([segnb.predict(model, image).argmax(0) for image in images])
-    matrix = segnb.metrics.ConfusionMatrix(val.num_classes)
-    matrix.update(guesses, masks)
-    thin = [val.classes.index(name) for name in THIN]
-    return {
-        "mean IoU": matrix.mean_iou.item(),
-        "thin classes": matrix.iou[thin].nanmean().item(),
-        "boundary F1": segnb.metrics.boundary_f1(guesses, masks).item(),
-    }

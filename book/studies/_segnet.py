@@ -1,15 +1,14 @@
-"""What all studies of the SegNet chapter share: its small network, the ways up, its recipe, its measures."""
-
-from functools import partial
+"""What all studies of the SegNet chapter share: its small network, the ways up, its measures."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import segnb
+from book.studies import _streets
 
 # What the figures of any of these studies depend on, besides their data.
-CODE = ["book.studies._segnet", "segnb.losses.cross_entropy", "segnb.metrics", "segnb.training"]
+CODE = [*_streets.CODE, "book.studies._segnet"]
 
 
 class Unpool(nn.Module):
@@ -88,28 +87,11 @@ def small_segnet(seed, way_up="indices", **options):
     return SmallSegNet(way_up, **options)
 
 
-def rare_classes(data):
-    """The root of the paper's weights: with the weights themselves the large classes lose too much in a short training."""
-    return segnb.losses.median_frequency_weights(data).sqrt()
-
-
-def train(model, data, steps, seed, *, weight=None, batch_size=4, lr=3e-3, warmup=0.1, **options):
-    """The chapter's recipe: rare classes weigh more (`weight`: one number each, instead). → History"""
-    loss = partial(segnb.losses.cross_entropy, weight=rare_classes(data) if weight is None else weight)
-    return segnb.fit(
-        model, data, loss=loss, steps=steps, batch_size=batch_size, lr=lr, warmup=warmup, seed=seed, **options
-    )
-
-
-def predictions(model, data):
-    """The predicted mask of every image: N×H×W."""
-    return torch.stack([segnb.predict(model, image).argmax(0) for image in data.stack()[0]])
-
-
-def measure(model, val):
+def measure(model, data):
     """The four figures of the paper's tables: G, C, mIoU and BF there."""
-    guesses, masks = predictions(model, val), val.stack()[1]
-    matrix = segnb.metrics.ConfusionMatrix(val.num_classes)
+    images, masks = data.stack()
+    guesses = _streets.predictions(model, images)
+    matrix = segnb.metrics.ConfusionMatrix(data.num_classes)
     matrix.update(guesses, masks)
     return {
         "global accuracy": matrix.pixel_accuracy.item(),

@@ -1,8 +1,8 @@
 """DeepLabv3 on the real streets, a quarter of their size: trained on 367 scenes, measured on the 101 of val."""
 
 import segnb
-from book.studies._deeplabv3 import CODE, small
-from book.studies._deeplabv3_street import measure_net, train_on_streets
+from book.studies._deeplabv3 import CODE, small, train_on_streets
+from book.studies._streets import measure_net
 from book.tools.studies import study
 
 # Output stride; image-level features. The rates are 1, 2, 3 at stride 16.
@@ -11,10 +11,11 @@ NETS = {
     "stride 8, no image level": (8, False),
     "stride 16": (16, True),
 }
-USED = ["book.studies._deeplabv3_street", "segnb.data.camvid", "segnb.data.augment"]
 
 
-@study(depends_on=[*CODE, *USED], data="camvid", seeds=(0, 1, 2), steps=1000, brief=2, real=True)
+@study(
+    depends_on=[*CODE, "segnb.data.camvid"], data="camvid", seeds=(0, 1, 2), steps=1000, brief=2, real=True
+)
 def one_seed(seed, steps):
     """What are image-level features and a finer output stride worth on real streets, in a minute or two each?"""
     data, val = (segnb.data.choose("camvid", split, size=(96, 128)) for split in ("train", "val"))

@@ -1,7 +1,8 @@
 """FCN on the real streets, a quarter of their size: trained on 367 scenes, measured on the 101 of val."""
 
 import segnb
-from book.studies._fcn import CODE, measure, small_fcn, train
+from book.studies._fcn import CODE, small_fcn
+from book.studies._streets import measure_net, train
 from book.tools.studies import study
 
 
@@ -13,5 +14,5 @@ def one_seed(seed, steps):
     for stride in (32, 16, 8):
         model = small_fcn(seed, stride)
         history = train(model, data, steps, seed)
-        figures[f"FCN-{stride}s"] = measure(model, val) | {"training seconds": history.seconds[-1]}
+        figures[f"FCN-{stride}s"] = measure_net(model, val) | {"training seconds": history.seconds[-1]}
     return figures

@@ -1,7 +1,8 @@
 """SegNet on the real streets at half their size: trained on 367 scenes, measured on the 101 of val."""
 
 import segnb
-from book.studies._segnet import CODE, measure, small_segnet, train
+from book.studies._segnet import CODE, measure, small_segnet
+from book.studies._streets import train
 from book.tools.studies import study
 
 POINTS = 6  # at which the mean IoU is measured on the way

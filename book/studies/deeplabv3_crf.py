@@ -5,8 +5,8 @@ from itertools import product
 import torch
 
 import segnb
-from book.studies._deeplabv3 import CODE, crf_kernels, mean_field, small
-from book.studies._deeplabv3_street import measure, train_on_streets
+from book.studies._deeplabv3 import CODE, crf_kernels, mean_field, small, train_on_streets
+from book.studies._streets import measure
 from book.tools.studies import study
 
 # The same net at two output strides; the rates on the map are 1, 2, 3 and 2, 4, 6.
@@ -46,13 +46,7 @@ def choose_strengths(models, scenes):
     return {name: max(STRENGTHS, key=lambda pair: matrices[name, pair].mean_iou.item()) for name in models}
 
 
-@study(
-    depends_on=[*CODE, "book.studies._deeplabv3_street", "segnb.data.street", "segnb.data.augment"],
-    data="street",
-    seeds=(0, 1, 2),
-    steps=400,
-    brief=1,
-)
+@study(depends_on=[*CODE, "segnb.data.street"], data="street", seeds=(0, 1, 2), steps=400, brief=1)
 def one_seed(seed, steps):
     """How much does a dense CRF gain behind a coarse net, and how much behind a finer one?"""
     data, val = segnb.data.load("street", "train"), segnb.data.load("street", "val")

@@ -3,8 +3,8 @@
 import torch
 
 import segnb
-from book.studies._deeplabv3 import CODE, small
-from book.studies._deeplabv3_street import ShortSightedStreet, measure_net, train_on_streets
+from book.studies._deeplabv3 import CODE, ShortSighted, small, train_on_streets
+from book.studies._streets import measure_net
 from book.tools.studies import study
 
 # Output stride; rates at stride 16; image-level features.
@@ -20,10 +20,9 @@ SHORT_SIGHTED = {
     "31 pixels, 1×1 only": ((), False),
     "31 pixels, rates and image level": ((2, 4, 6), True),
 }
-USED = ["book.studies._deeplabv3_street", "segnb.data.street", "segnb.data.augment"]
 
 
-@study(depends_on=[*CODE, *USED], data="street", seeds=(0, 1, 2), steps=400, brief=2)
+@study(depends_on=[*CODE, "segnb.data.street"], data="street", seeds=(0, 1, 2), steps=400, brief=2)
 def one_seed(seed, steps):
     """What do rates, image-level features and a finer output stride gain on streets?"""
     data, val = segnb.data.load("street", "train"), segnb.data.load("street", "val")
@@ -34,7 +33,7 @@ def one_seed(seed, steps):
         figures[name] = measure_net(model, val)
     for name, head in SHORT_SIGHTED.items():
         torch.manual_seed(seed)
-        model = ShortSightedStreet(*head)
+        model = ShortSighted(11, *head)
         train_on_streets(model, data, steps, seed)
         figures[name] = measure_net(model, val)
     return figures

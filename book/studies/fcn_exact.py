@@ -1,10 +1,8 @@
 """The deeper notebook on FCN: the exact network with one, two or three scores, trained in different ways, its kernels learned."""
 
-from functools import partial
-from types import SimpleNamespace
-
 import segnb
-from book.studies._fcn import CODE, measure, narrow_fcn
+from book.studies._fcn import CODE, narrow_fcn
+from book.studies._streets import measure, predictions, train
 from book.tools.studies import study
 from segnb.models.fcn import BilinearUpsampling, bilinear_kernel
 
@@ -24,26 +22,21 @@ def one_seed(seed, steps):
     One image a step, as in the authors' later trainings, and 40 scenes to measure: the frame of zeros makes a pass of
     this network eight times the work of one without.
     """
-    data, val = segnb.data.load("street", "train"), first(segnb.data.load("street", "val"), 40)
+    data = segnb.data.load("street", "train")
+    images, masks = (part[:40] for part in segnb.data.load("street", "val").stack())
     figures = {}
     for name, options in VARIANTS.items():
         model = narrow_fcn(seed, **options)
         train_singly(model, data, steps, seed)
-        figures[name] = measure(model, val)
+        figures[name] = measure(predictions(model, images), masks)
     figures["8s, learned"]["kernels moved by"] = moved(model)
-    figures["8s, in stages"] = measure(in_stages(data, steps, seed), val)
+    staged = in_stages(data, steps, seed)
+    figures["8s, in stages"] = measure(predictions(staged, images), masks)
     return figures
 
 
 def train_singly(model, data, steps, seed, lr=2e-3):
-    loss = partial(segnb.losses.cross_entropy, weight=segnb.losses.median_frequency_weights(data).sqrt())
-    segnb.fit(model, data, loss=loss, steps=steps, batch_size=1, lr=lr, warmup=0.1, clip=1.0, seed=seed)
-
-
-def first(val, count):
-    """The first scenes of a data set, as far as `measure` asks for them."""
-    stack = tuple(part[:count] for part in val.stack())
-    return SimpleNamespace(classes=val.classes, num_classes=val.num_classes, stack=lambda: stack)
+    train(model, data, steps, seed, batch_size=1, lr=lr, clip=1.0)
 
 
 def in_stages(data, steps, seed):

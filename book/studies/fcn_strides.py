@@ -1,7 +1,8 @@
 """The lecture on FCN, its claim: scores of one, two or three maps."""
 
 import segnb
-from book.studies._fcn import CODE, measure, small_fcn, train
+from book.studies._fcn import CODE, small_fcn
+from book.studies._streets import measure_net, train
 from book.tools.studies import study
 
 
@@ -13,5 +14,5 @@ def one_seed(seed, steps):
     for stride in (32, 16, 8):
         model = small_fcn(seed, stride)
         train(model, data, steps, seed)
-        figures[f"FCN-{stride}s"] = measure(model, val)
+        figures[f"FCN-{stride}s"] = measure_net(model, val)
     return figures

@@ -1,7 +1,8 @@
 """The lecture on SegNet, its claim: indices against bilinear enlargement, for trainings of five lengths."""
 
 import segnb
-from book.studies._segnet import CODE, measure, small_segnet, train
+from book.studies._segnet import CODE, measure, small_segnet
+from book.studies._streets import train
 from book.tools.studies import study
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)

@@ -5,7 +5,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import segnb
-from book.studies._segnet import CODE, measure, train
+from book.studies._segnet import CODE, measure
+from book.studies._streets import train
 from book.tools.studies import study
 
 
@@ -98,13 +99,7 @@ VARIANTS = {
 }
 
 
-@study(
-    depends_on=[*CODE, "segnb.data.street"],
-    data="street",
-    seeds=(0, 1, 2),
-    steps=800,
-    brief=2,
-)
+@study(depends_on=[*CODE, "segnb.data.street"], data="street", seeds=(0, 1, 2), steps=800, brief=2)
 def one_seed(seed, steps):
     """Does the order of the paper's table 1 hold for small nets on generated streets?"""
     data, val = segnb.data.load("street", "train"), segnb.data.load("street", "val")
