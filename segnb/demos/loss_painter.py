@@ -24,10 +24,14 @@ def loss_painter(mask=None, *, name=None):
     front = mask.double()
     total, overlap = p.sum() + front.sum(), (p * front).sum()
     pulls = {"cross-entropy": (p - front).abs(), "Dice": (2 * front / total - 2 * overlap / total**2).abs()}
-    shares = [f"{100 * (pull * front).sum() / pull.sum():.0f} % under {loss}" for loss, pull in pulls.items()]
+    shares = [
+        f"{100 * (pull * front).sum() / pull.sum().clamp_min(1e-12):.0f} % under {loss}"
+        for loss, pull in pulls.items()
+    ]
     alt = (
         f"{int(front.sum())} of 784 pixels are foreground, the prediction says 0.2 everywhere. Of the gradient, the "
         f"foreground gets {' and '.join(shares)}."
     )
-    still = show.compare({"mask": front, **{f"gradient of {loss}": x for loss, x in pulls.items()}}, alt=alt)
+    maps = {f"gradient of {loss}": pull / pull.max().clamp_min(1e-12) for loss, pull in pulls.items()}
+    still = show.compare({"mask": front, **maps}, vmin=0, vmax=1, alt=alt)
     return page("loss_painter", "Losses and their gradients", still, name=name, mask=mask.tolist())

@@ -345,7 +345,7 @@ def history(runs, *, lr=False, smooth=None, alt=None):
     runs = dict(runs) if isinstance(runs, Mapping) else {"": runs}
     if not runs or not all(len(run.loss) for run in runs.values()):
         raise ValueError("there is no loss to draw yet: train at least one step")
-    rows = ["loss"] + ["mean IoU"] * any(run.val for run in runs.values()) + ["rate"] * lr
+    rows = ["loss"] + ["mean IoU"] * any(run.val for run in runs.values()) + ["learning rate"] * lr
     ratios = [2.2] + [1] * (len(rows) - 1)
     figure, axes = canvas(
         len(rows), height=1.15 * sum(ratios), sharex=True, height_ratios=ratios, squeeze=False
@@ -363,7 +363,8 @@ def history(runs, *, lr=False, smooth=None, alt=None):
             axes["mean IoU"].plot(*zip(*run.val), **line, marker="o", markersize=4)
             clauses[-1] += f", validation mean IoU {run.val[-1][1]:.2f} at the end"
         if lr:
-            axes["rate"].plot(run.step, run.lr, **line)
+            axes["learning rate"].plot(run.step, run.lr, **line)
+            clauses[-1] += f", learning rate at most {max(run.lr):.2g} and {run.lr[-1]:.2g} at the end"
     for row in rows:
         axes[row].set_ylabel(row)
         axes[row].set_ylim(0, 1 if row == "mean IoU" else None)

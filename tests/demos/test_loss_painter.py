@@ -89,7 +89,9 @@ def test_painting_with_the_mouse(browser):
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.by import By
 
-    driver = browser.open(demos.loss_painter(torch.zeros(28, 28)).html)
+    blank = demos.loss_painter(torch.zeros(28, 28))
+    assert "0 % under cross-entropy and 0 % under Dice" in blank.alt
+    driver = browser.open(blank.html)
     canvas, said = driver.find_element(By.CSS_SELECTOR, "svg"), driver.find_element(By.CSS_SELECTOR, ".said")
     assert said.text.startswith("0 of 784")
     ActionChains(driver).click(canvas).perform()

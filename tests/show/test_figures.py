@@ -279,6 +279,9 @@ def test_default_alt_texts_say_what_is_there():
     assert show.history(RUN).alt == (
         "Running mean of the loss over 4 steps, from 4 to 1, validation mean IoU 0.50 at the end."
     )
+    assert show.history(RUN, lr=True).alt.endswith(
+        "0.50 at the end, learning rate at most 0.4 and 0.1 at the end."
+    )
 
 
 def test_a_share_below_half_a_percent_is_not_called_nothing():
@@ -340,7 +343,7 @@ def test_history_draws_what_there_is():
     silent = SimpleNamespace(step=[1, 2], loss=[1.0, 0.5], lr=[1.0, 0.5], val=[])
     assert rows(silent) == ["loss"]
     assert rows(RUN) == ["loss", "mean IoU"]
-    assert rows(RUN, lr=True) == ["loss", "mean IoU", "rate"]
+    assert rows(RUN, lr=True) == ["loss", "mean IoU", "learning rate"]
     drawn = show.history(RUN).figure.axes[1].lines[0]
     assert drawn.get_xydata().tolist() == [[2, 0.3], [4, 0.5]]
 
