@@ -5,10 +5,10 @@ Each is trained on generated pictures only and stored in half precision, at most
 
 import argparse
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import segnb
+from book.studies import _streets
 
 FOLDER = Path(segnb.__file__).parent / "trained"
 
@@ -65,18 +65,8 @@ def with_rare_classes(model: segnb.models.base.SegmentationNet, steps: int, *cha
     """Train on streets; rare classes weigh more, and scenes are mirrored and changed at random. → the model"""
     from torchvision.transforms import v2
 
-    train = segnb.data.load("street", "train")
-    rare = segnb.losses.median_frequency_weights(train).sqrt()
-    segnb.fit(
-        model,
-        train,
-        loss=partial(segnb.losses.cross_entropy, weight=rare),
-        steps=steps,
-        batch_size=4,
-        lr=3e-3,
-        warmup=0.05,
-        augment=segnb.data.augment(v2.RandomHorizontalFlip(), *changes),
-    )
+    augment = segnb.data.augment(v2.RandomHorizontalFlip(), *changes)
+    _streets.train(model, segnb.data.load("street", "train"), steps, seed=0, warmup=0.05, augment=augment)
     return model
 
 
