@@ -13,7 +13,7 @@ CODE = [
     *("book.studies._specks", "segnb.losses.cross_entropy", "segnb.losses.dice"),
     *("segnb.models.unet", "segnb.training"),
 ]
-TRAIN, VAL = 400, 40
+TRAIN, VAL, UNSEEN = 400, 40, 100
 
 
 def speck(number, share=0.001, side=64):
@@ -41,6 +41,19 @@ def shaken(number, share):
 def specks(share):
     """Training and validation pictures of one share."""
     return [[speck(first + i, share) for i in range(count)] for first, count in ((0, TRAIN), (10**6, VAL))]
+
+
+def shaken_specks(share):
+    """The same with shaken masks, for training and for measuring."""
+    return [
+        [shaken(first + i, share) for i in range(count)] for first, count in ((0, TRAIN), (2 * 10**6, UNSEEN))
+    ]
+
+
+def foreground(model, items):
+    """The probabilities of the foreground and where it is in truth: pictures × H × W each."""
+    p = torch.stack([segnb.predict(model, image)[1] for image, _ in items])
+    return p, torch.stack([mask for _, mask in items]) == 1
 
 
 def share_of(items):

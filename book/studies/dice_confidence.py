@@ -3,21 +3,19 @@
 import torch
 from torch.nn import functional as F
 
-import segnb
-from book.studies._specks import CODE, TRAIN, losses, shaken, share_of, train
+from book.studies._specks import CODE, foreground, losses, shaken_specks, share_of, train
 from book.tools.studies import study
 
-SHARE, RECIPES, FEW, BINS, UNSEEN = 0.01, ("cross-entropy", "Dice", "cross-entropy + Dice"), 8, 15, 100
+SHARE, RECIPES, FEW, BINS = 0.01, ("cross-entropy", "Dice", "cross-entropy + Dice"), 8, 15
 
 
 @study(depends_on=CODE, data="specks", seeds=(0, 1, 2), steps=800, brief=2)
 def one_seed(seed, steps):
     """Does Dice make a net too sure of itself, after few steps (an eighth) and after many?"""
-    items = [shaken(i, SHARE) for i in range(TRAIN)]
-    unseen = [shaken(2 * 10**6 + i, SHARE) for i in range(UNSEEN)]
+    items, unseen = shaken_specks(SHARE)
+    recipes = losses(share_of(items))
     figures = {}
     for name, count in (("few", max(steps // FEW, 1)), ("many", steps)):
-        recipes = losses(share_of(items))
         figures[name] = {
             recipe: confidence(train(items, recipes[recipe][0], count, seed), unseen) for recipe in RECIPES
         }
@@ -29,8 +27,7 @@ def confidence(model, items, reach=4):
 
     calibration error: Σ over 15 equal bins of (share of the pixels)·|share of foreground − mean probability|.
     """
-    p = torch.stack([segnb.predict(model, image)[1] for image, _ in items])
-    truth = torch.stack([mask for _, mask in items]) == 1
+    p, truth = foreground(model, items)
     called = p > 0.5
     near = F.max_pool2d((truth | called).float()[:, None], 2 * reach + 1, 1, reach)[:, 0] > 0
     iou = (truth & called).sum() / (truth | called).sum()

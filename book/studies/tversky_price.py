@@ -2,32 +2,29 @@
 
 from functools import partial
 
-import torch
-
 import segnb
-from book.studies._specks import CODE, TRAIN, shaken, train
+from book.studies._specks import CODE, foreground, shaken_specks, train
 from book.tools.studies import study
 
-SHARE, UNSEEN = 0.01, 100
+SHARE = 0.01
 BETAS, LINES = (0.1, 0.3, 0.5, 0.7, 0.9), (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @study(depends_on=CODE, data="specks", seeds=(0, 1, 2), steps=800, brief=2)
 def one_seed(seed, steps):
     """Does a net trained with Tversky's price β come further than a net whose line is moved afterwards?"""
-    items = [shaken(i, SHARE) for i in range(TRAIN)]
-    unseen = [shaken(2 * 10**6 + i, SHARE) for i in range(UNSEEN)]
-    truth = torch.stack([mask for _, mask in unseen]) == 1
+    items, unseen = shaken_specks(SHARE)
 
-    def foreground(loss):
-        model = train(items, loss, steps, seed)
-        return torch.stack([segnb.predict(model, image)[1] for image, _ in unseen])
+    def trained(loss):
+        return foreground(train(items, loss, steps, seed), unseen)
 
-    priced = {beta: foreground(partial(segnb.losses.tversky, alpha=1 - beta, beta=beta)) for beta in BETAS}
-    moved = {"cross-entropy": foreground(segnb.losses.cross_entropy), "Dice": priced[0.5]}
-    return {"trained with its price": {f"{beta}": trade(p > 0.5, truth) for beta, p in priced.items()}} | {
+    priced = {beta: trained(partial(segnb.losses.tversky, alpha=1 - beta, beta=beta)) for beta in BETAS}
+    moved = {"cross-entropy": trained(segnb.losses.cross_entropy), "Dice": priced[0.5]}
+    return {
+        "trained with its price": {f"{beta}": trade(p > 0.5, truth) for beta, (p, truth) in priced.items()}
+    } | {
         f"{name}, line moved": {f"{line}": trade(p > line, truth) for line in LINES}
-        for name, p in moved.items()
+        for name, (p, truth) in moved.items()
     }
 
 
