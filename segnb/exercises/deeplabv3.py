@@ -460,10 +460,6 @@ def freeze_norms(net):
             module.requires_grad_(False)
 
 
-def all_norms(net):
-    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-
-
 def look_at_frozen(answer, question):
     """Use an answer on a small net in training: two batch norms, one of them inside a part, and dropout."""
     torch.manual_seed(0)
@@ -471,7 +467,7 @@ def look_at_frozen(answer, question):
     net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), inner).train()
     returned = answer(net)
     net = returned if isinstance(returned, nn.Module) else net
-    norms = all_norms(net)
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     others = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Dropout))]
     if question == "Which norms are in eval mode?":
         return [int(not norm.training) for norm in norms]
@@ -497,6 +493,10 @@ def frozen_by(choose, mode=True, learning=True):
                 module.requires_grad_(False)
 
     return wrong
+
+
+def all_norms(net):
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def outer_norms(net):
