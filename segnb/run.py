@@ -12,6 +12,9 @@ import numpy as np
 import torch
 
 DEVICES = ("cpu", "cuda", "mps")
+DTYPES = ("float32", "bfloat16", "float16")
+SIZES = ("cpu", "gpu")
+OVERRIDES = ("SEGNB_DEVICE", "SEGNB_DTYPE", "SEGNB_SCALE")
 
 
 @dataclass(frozen=True)
@@ -20,17 +23,20 @@ class Run:
 
     device: where networks are trained. dtype: the format of the fast operations in training (`autocast` knows which
     those are); weights, losses and everything outside training stay float32. seed: what the generators started from.
-    trouble: a sentence on why a GPU is not used although there is one, or None.
+    trouble: a sentence on why a GPU is not used although there is one, or None. sizes: "cpu" or "gpu", which of its
+    arguments `scale` gives; None goes by the device.
     """
 
     device: torch.device
     dtype: torch.dtype
     seed: int = 0
     trouble: str | None = None
+    sizes: str | None = None
 
     def scale(self, *, cpu, gpu):
-        """`cpu` or `gpu`, according to the device: `steps = run.scale(cpu=150, gpu=1500)`."""
-        return cpu if self.device.type == "cpu" else gpu
+        """`cpu` or `gpu`, as SEGNB_SCALE asks or else by the device: `steps = run.scale(cpu=150, gpu=1500)`."""
+        small = self.sizes == "cpu" if self.sizes else self.device.type == "cpu"
+        return cpu if small else gpu
 
     def autocast(self):
         """The context in which a forward pass of training runs."""
@@ -45,9 +51,11 @@ def setup(seed=0):
 
     A GPU is used if it computes one small convolution rightly, else one sentence says why not. float16 (with a gradient
     scaler) on GPUs before compute capability 8.0, bfloat16 from 8.0 on and on CPUs with instructions for it, else float32.
-    The environment variable SEGNB_DEVICE=cpu|cuda|mps overrides the choice of device (ValueError for any other word);
-    mps is used only when asked for. Under torchrun each process takes its own GPU, and only the first one prints.
-    Warns where a version is older than the course needs.
+    Environment variables override each choice, and any other word in them is a ValueError: SEGNB_DEVICE=cpu|cuda|mps
+    the device (mps is used only when asked for), SEGNB_DTYPE=float32|bfloat16|float16 the number format, and
+    SEGNB_SCALE=cpu|gpu the sizes that `Run.scale` gives. What they changed is printed too.
+    Under torchrun each process takes its own GPU, and only the first one prints. Warns where a version is older than
+    the course needs.
     """
     global _current
     _current = _choose(seed)
@@ -72,16 +80,19 @@ def current():
 
 
 def describe(run):
-    """Versions and device in two lines."""
+    """Versions and device in two lines, and in a third what environment variables ask for."""
     names = ("segnb", "torch", "torchvision", "numpy")
     versions = [f"{name} {_version(name) or 'not installed'}" for name in names]
     where = f"{torch.get_num_threads()} threads"
     if run.device.type == "cuda":
         where = torch.cuda.get_device_name(run.device)
-    return (
-        f"Python {platform.python_version()} · {' · '.join(versions)}\n"
-        f"device: {run.device} ({where}), {str(run.dtype).removeprefix('torch.')}"
-    )
+    lines = [
+        f"Python {platform.python_version()} · {' · '.join(versions)}",
+        f"device: {run.device} ({where}), {str(run.dtype).removeprefix('torch.')}",
+    ]
+    if asked := [f"{name}={os.environ[name]}" for name in OVERRIDES if os.environ.get(name)]:
+        lines.append(f"as asked by {', '.join(asked)}")
+    return "\n".join(lines)
 
 
 def too_old():
@@ -109,15 +120,22 @@ def seed_everything(seed):
 
 
 def _choose(seed=0):
-    device, trouble = _choose_device()
-    return Run(device, _choose_dtype(device), seed, trouble)
+    device, trouble = _choose_device(_asked("SEGNB_DEVICE", DEVICES))
+    dtype = _asked("SEGNB_DTYPE", DTYPES)
+    dtype = getattr(torch, dtype) if dtype else _choose_dtype(device)
+    return Run(device, dtype, seed, trouble, _asked("SEGNB_SCALE", SIZES))
 
 
-def _choose_device():
+def _asked(variable, words):
+    """What an environment variable asks for, one of `words`, or None."""
+    word = os.environ.get(variable, "").lower()
+    if word not in ("", *words):
+        raise ValueError(f"{variable} is one of {', '.join(words)} or unset, not {word!r}")
+    return word or None
+
+
+def _choose_device(wanted):
     """(device, sentence about what is wrong or None)."""
-    wanted = os.environ.get("SEGNB_DEVICE", "").lower()
-    if wanted not in ("", *DEVICES):
-        raise ValueError(f"SEGNB_DEVICE is one of {', '.join(DEVICES)} or unset, not {wanted!r}")
     if wanted == "mps":
         if torch.backends.mps.is_available():
             return torch.device("mps"), None

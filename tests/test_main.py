@@ -189,7 +189,7 @@ def test_the_help_of_train_offers_no_set_that_it_refuses(capsys):
 
 def test_doctor_names_what_is_wrong(monkeypatch, capsys):
     monkeypatch.setattr(command, "too_old", lambda: ["torch 1.0 is too old"])
-    monkeypatch.setattr(run, "_choose_device", lambda: (torch.device("cpu"), "The GPU failed"))
+    monkeypatch.setattr(run, "_choose_device", lambda wanted: (torch.device("cpu"), "The GPU failed"))
     monkeypatch.setitem(command.sys.modules, "scipy", None)  # an import of it fails
     monkeypatch.setenv("SEGNB_DATA", "/no/such/folder")
     assert command.main(["doctor"]) == 1

@@ -21,7 +21,7 @@ ONES = torch.ones
 def fresh(monkeypatch):
     """No Run yet, no environment that decides anything, and versions that are new enough."""
     monkeypatch.setattr(module, "_current", None)
-    for name in ("SEGNB_DEVICE", "RANK", "LOCAL_RANK", "WORLD_SIZE"):
+    for name in (*module.OVERRIDES, "RANK", "LOCAL_RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -137,9 +137,52 @@ def test_the_environment_overrides_the_device(gpu, monkeypatch):
     assert setup().device == torch.device("cuda")
 
 
-def test_an_unknown_device_names_the_choices(monkeypatch):
-    monkeypatch.setenv("SEGNB_DEVICE", "tpu")
-    with pytest.raises(ValueError, match="cpu, cuda, mps"):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_the_environment_overrides_the_number_format(no_gpu, monkeypatch, capsys, dtype):
+    monkeypatch.setenv("SEGNB_DTYPE", dtype)
+    run = setup()
+    assert run.dtype == getattr(torch, dtype)
+    assert (
+        f"cpu ({torch.get_num_threads()} threads), {dtype}\nas asked by SEGNB_DTYPE={dtype}"
+        in capsys.readouterr().out
+    )
+    with run.autocast():
+        out = torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))
+    assert out.dtype == run.dtype
+
+
+def test_the_environment_overrides_the_number_format_of_a_gpu(gpu, monkeypatch):
+    gpu(9, 0)
+    monkeypatch.setenv("SEGNB_DTYPE", "float16")
+    assert setup().dtype == torch.float16
+
+
+def test_the_environment_overrides_the_sizes(no_gpu, monkeypatch, capsys):
+    assert setup().scale(cpu=3, gpu=30) == 3
+    assert "as asked by" not in capsys.readouterr().out
+    monkeypatch.setenv("SEGNB_SCALE", "gpu")
+    run = setup()
+    assert (run.device, run.scale(cpu=3, gpu=30)) == (torch.device("cpu"), 30)
+    assert "as asked by SEGNB_SCALE=gpu" in capsys.readouterr().out
+
+
+def test_small_sizes_on_a_gpu(gpu, monkeypatch):
+    monkeypatch.setenv("SEGNB_SCALE", "cpu")
+    run = setup()
+    assert (run.device.type, run.scale(cpu=3, gpu=30)) == ("cuda", 3)
+
+
+@pytest.mark.parametrize(
+    ("variable", "word", "choices"),
+    [
+        ("SEGNB_DEVICE", "tpu", "cpu, cuda, mps"),
+        ("SEGNB_DTYPE", "half", "float32, bfloat16, float16"),
+        ("SEGNB_SCALE", "large", "cpu, gpu"),
+    ],
+)
+def test_an_unknown_word_in_the_environment_names_the_choices(no_gpu, monkeypatch, variable, word, choices):
+    monkeypatch.setenv(variable, word)
+    with pytest.raises(ValueError, match=f"{variable} is one of {choices} or unset, not '{word}'"):
         setup()
 
 
