@@ -13,6 +13,10 @@ override SEGNB_DATA := $(CURDIR)/$(SEGNB_DATA)
 endif
 export SEGNB_DATA
 endif
+ifneq ($(SEGNB_REAL),)
+override SEGNB_REAL := $(abspath $(SEGNB_REAL))
+export SEGNB_REAL
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help venv book test lab execute exercises studies weights real bench address lint format clean

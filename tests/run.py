@@ -1,7 +1,9 @@
 """Everything `make test` runs, step after step, with one table at the end.
 
 A failing step does not stop the others; the exit code is 1 if any failed. Notebooks run one at a time and alone, so
-that the seconds printed for each are those a learner with two cores would see.
+that the seconds printed for each are those a learner with two cores would see. Each cell of a lecture is run twice (see
+conftest.py). Everything runs on generated pictures; where SEGNB_REAL names a folder with the real sets, each lecture's
+section on real pictures then runs on those too.
 """
 
 import os
@@ -28,6 +30,21 @@ BUILD = [
 ]
 
 
+LECTURES = "chapters: every output as stored, every cell twice"
+
+
+def real_pictures() -> str:
+    """Whether the lectures meet real pictures, as the closing table says it. NotADirectoryError: they should, and can't."""
+    if not (place := os.environ.get("SEGNB_REAL")):
+        return "real pictures: not run, SEGNB_REAL is not set"
+    if not Path(place).is_dir():
+        raise NotADirectoryError(f"SEGNB_REAL is {place!r}, which is no folder: make it or unset it")
+    sets = [name for name in ("camvid", "isbi2012") if Path(place, name).is_dir()]
+    if not sets:
+        raise NotADirectoryError(f"SEGNB_REAL is {place!r}, which holds neither camvid/ nor isbi2012/")
+    return f"real pictures of {' and '.join(sets)} too"
+
+
 def notebooks(folder: str) -> list[str]:
     """The notebooks of one folder of chapters/, in order, as paths from the root."""
     return [str(path.relative_to(ROOT)) for path in sorted((ROOT / "chapters" / folder).glob("*.ipynb"))]
@@ -47,7 +64,7 @@ def steps() -> list[tuple[str, list[str] | None, dict[str, str]]]:
             [PYTHON, "-m", "pytest", "-q", "tests", "-n", "2", "--dist", "loadfile", "--durations=10"],
             {"OMP_NUM_THREADS": "1"},
         ),
-        ("chapters: every output as stored", [*NBVAL, "--nbval", *chapters] if chapters else None, {}),
+        (LECTURES, [*NBVAL, "--nbval", *chapters] if chapters else None, {}),
         (
             "solutions: every output as stored",
             [*NBVAL, "--nbval", *solutions] if solutions else None,
@@ -60,6 +77,11 @@ def steps() -> list[tuple[str, list[str] | None, dict[str, str]]]:
 def main() -> int:
     os.environ.setdefault("SEGNB_DATA", "generated")
     os.environ["PYTHONPATH"] = ""  # the installed segnb is what is tested
+    try:
+        real = real_pictures()
+    except NotADirectoryError as error:
+        print(error, file=sys.stderr)
+        return 2
     rows, failed = [], False
     for name, command, extra in steps():
         print(f"\n=== {name}", flush=True)
@@ -69,6 +91,8 @@ def main() -> int:
             continue
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, **extra}).returncode
         failed |= code != 0
+        if name == LECTURES:
+            name += f"; {real}"
         rows.append(("passed" if code == 0 else f"FAILED ({code})", time.perf_counter() - start, name))
     print("\n=== Summary")
     for result, seconds, name in rows:

@@ -8,6 +8,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
+REAL_SECTION = "The same code on real pictures"  # the one section of a lecture that may ask for real data
 FOLDERS = {"chapter": ".", "deeper": "deeper", "solution": "solutions", "sheet": "exercises"}
 
 
@@ -66,6 +67,19 @@ def headings(notebook: nbformat.NotebookNode) -> list[tuple[int, str]]:
     """(level, text) of every heading, in order."""
     text = re.sub(r"^```.*?^```", "", markdown(notebook), flags=re.S | re.M)
     return [(len(marks), title.strip()) for marks, title in re.findall(r"^(#{1,6}) +(.+)$", text, flags=re.M)]
+
+
+def section(notebook: nbformat.NotebookNode, title: str) -> list[nbformat.NotebookNode]:
+    """The cells from the one that holds the heading "## title" to before the next heading of that level or above."""
+    found, inside = [], False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for level, text in headings(nbformat.v4.new_notebook(cells=[cell])):
+                if level <= 2:
+                    inside = text == title
+        if inside:
+            found.append(cell)
+    return found
 
 
 def words(notebook: nbformat.NotebookNode) -> int:
