@@ -1,80 +1,203 @@
-"""Archives of real data: fetched with a progress bar, resumed, checked, unpacked safely, and only then a data set."""
+"""Archives of real data: fetched with a progress bar, resumed, checked, unpacked safely, and only then a data set.
 
+A session (one process) waits at most WAIT seconds for servers that send nothing, whatever the number of sets, mirrors
+and connections; `patience` keeps the account.
+"""
+
+import errno
 import http.client
 import os
+import queue
 import shutil
+import socket
+import tempfile
+import threading
+import time
 import urllib.error
 import urllib.request
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from .loading import DataError
+from .errors import DataError
 
 CHUNK = 2**16
-TIMEOUT = 20  # seconds without an answer
+WAIT = 10  # seconds
+SLOWEST, WINDOW = 2**12, 20  # a transfer must bring so many bytes a second, on average over so many seconds
 LARGEST = 4 * 2**30  # bytes that an archive may unpack to
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or a user's share of it
+MEGABYTES = {"camvid": 187, "isbi2012": 19, "pets": 800}  # of the download
+
+
+class DownloadError(DataError):
+    """A download that failed. `reason` says why in a few words, without the addresses."""
+
+    def __init__(self, folder, problems):
+        """problems: {address: what went wrong there}."""
+        self.reason = "; ".join(dict.fromkeys(problems.values())) or "no time to wait for a server is left"
+        every = "; ".join(f"{url}: {problem}" for url, problem in problems.items()) or self.reason
+        super().__init__(
+            f"{folder.name} could not be downloaded to {folder} ({every}). Run this again when that is mended: it goes "
+            "on where it stopped, if it can."
+        )
+
+
+class Patience:
+    """The seconds that this session may still wait for servers that send nothing. A wait that brought bytes is free."""
+
+    def __init__(self):
+        self.renew()
+
+    def renew(self):
+        self.left = WAIT
+
+    def spend(self, seconds):
+        self.left = max(0, self.left - seconds)
+
+
+patience = Patience()
+
+
+def begin(folder):
+    """Say what is about to be fetched. DataError if `folder` already holds something or cannot be made."""
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise DataError(
+                f"{folder} exists but is not the whole data set. Move or delete it, then download it again: "
+                f"segnb.data.load({folder.name!r}, download=True)"
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as problem:
+        raise DataError(
+            f"{folder} cannot be made ({in_words(problem)}). Set SEGNB_DATA to a folder that can be written to."
+        ) from None
+    size = f"{MEGABYTES[folder.name]} MB, " if folder.name in MEGABYTES else ""
+    print(
+        f"fetching {folder.name} ({size}once) to {folder}; SEGNB_DATA=generated fetches nothing", flush=True
+    )
 
 
 def fetch_archive(folder, urls, parts):
     """Makes `folder` from a zip archive of a repository.
 
     urls: mirrors of the archive, tried in order; $SEGNB_MIRROR/<folder's name>.zip comes before them, for a class room
-        with a copy of its own.
+        with a copy of its own. Each may use its equal share of the seconds that `patience` has left.
     parts: {folder in the archive, without its top folder: (folder here, number of files)}; nothing else is unpacked.
-    An interrupted transfer goes on where it stopped, also in a later call. `folder` appears when every file is there
-    and its checksum (the archive's CRC-32) is right, never before. Raises DataError saying what went wrong at each
-    mirror, and if `folder` already holds something.
+    Prints a line before it asks any server. An interrupted transfer goes on where it stopped, also in a later call; one
+    that is too slow (SLOWEST) is interrupted. `folder` appears when every file is there and its checksum (the archive's
+    CRC-32) is right, never before. Raises DownloadError saying what went wrong at each mirror, and DataError if `folder`
+    already holds something or cannot be made.
     """
     folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise DataError(
-            f"{folder} exists but is not the whole data set. Move or delete it, then download it again: "
-            f"segnb.data.load({folder.name!r}, download=True)"
-        )
+    begin(folder)
     if os.environ.get("SEGNB_MIRROR"):
         urls = (f"{os.environ['SEGNB_MIRROR'].rstrip('/')}/{folder.name}.zip", *urls)
-    problems = []
-    for url in urls:
+    problems = {}
+    for k, url in enumerate(urls):
+        if not patience.left:
+            break
         part = folder.with_name(
             f"{folder.name}.{zlib.crc32(url.encode()):08x}.part"
         )  # never resume another's file
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            _fetch(url, part)
+            fetch(url, part, mirrors=len(urls) - k)
             _unpack(part, folder, parts)
             return
         except (OSError, http.client.HTTPException, DataError) as problem:
-            problems.append(f"{url}: {str(problem) or type(problem).__name__}")
-    raise DataError(
-        f"{folder.name} could not be downloaded to {folder} ({'; '.join(problems)}). Check the network and run this "
-        "again: it goes on where it stopped."
-    )
+            problems[url] = in_words(problem)
+            if getattr(problem, "errno", None) in FULL:  # no mirror would help; give back what we took
+                part.unlink(missing_ok=True)
+                break
+    raise DownloadError(folder, problems)
 
 
-def _fetch(url, part):
-    """Brings `part` to the whole file at `url`; goes on as long as each connection brings more of it."""
+def fetch(url, part, mirrors=1):
+    """Brings the file `part` to the whole of `url`; goes on as long as each connection brings more of it.
+
+    mirrors: how many addresses, this one included, share what is left of the session's `patience`.
+    Raises OSError, HTTPException or DataError and keeps the part that came.
+    """
     from tqdm.std import tqdm
 
-    best = -1
+    best, pace = -1, Pace()
     with tqdm(desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True, unit_divisor=1024, delay=1) as bar:
         while True:
-            have, total = _transfer(url, part, bar)
+            have, total = _transfer(url, part, bar, pace, patience.left / mirrors)
             if total is None or have == total:
                 return
-            if have <= best:
+            if have <= best or not patience.left:
                 raise DataError(f"the transfer stopped after {have:,} of {total:,} bytes")
             best = have
 
 
-def _transfer(url, part, bar):
-    """One connection, from the end of `part` on. Returns (bytes on disk, bytes in all or None if not announced)."""
+def in_words(problem):
+    """What an exception says, on one line and without its class and number."""
+    cause = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    words = " ".join(str(getattr(cause, "strerror", None) or cause or type(cause).__name__).split())
+    if isinstance(cause, socket.gaierror):
+        return f"no network ({words})"
+    return words or type(cause).__name__
+
+
+class Pace:
+    """Watches a transfer, over all its connections: DataError once it is slower than SLOWEST over WINDOW seconds."""
+
+    def __init__(self):
+        self.since, self.bytes = None, 0
+
+    def count(self, new):
+        now = time.monotonic()
+        self.since = self.since or now
+        self.bytes += new
+        if now - self.since > WINDOW:
+            if self.bytes < SLOWEST * (now - self.since):
+                raise DataError(f"the transfer is slower than {SLOWEST / 1024:.0f} KB a second")
+            self.since, self.bytes = now, 0
+
+
+def _open(request, seconds):
+    """(the answer, its first bytes), at most `seconds` from now; TimeoutError if that is too short.
+
+    urllib's timeout holds for each step alone (an address, a redirection, a line of the head) and not at all for looking
+    up the server's name. So a thread takes the steps, and is left to itself if it takes too long.
+    """
+    result = queue.SimpleQueue()
+
+    def work():
+        try:
+            answer = urllib.request.urlopen(request, timeout=seconds)
+            result.put((answer, answer.read1(CHUNK)))
+        except (OSError, http.client.HTTPException, ValueError) as problem:
+            result.put(problem)
+
+    start = time.monotonic()
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        found = result.get(timeout=seconds)
+    except queue.Empty:
+        found = TimeoutError()
+    if isinstance(found, tuple):
+        return found
+    if isinstance(getattr(found, "reason", found), TimeoutError):
+        patience.spend(seconds)
+        raise TimeoutError(f"the server sent nothing for {seconds:.2g} s")
+    patience.spend(time.monotonic() - start)
+    raise found
+
+
+def _transfer(url, part, bar, pace, seconds):
+    """One connection, from the end of `part` on. Returns (bytes on disk, bytes in all or None if not announced).
+
+    It ends when for `seconds` nothing comes.
+    """
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(
         url, headers={"User-Agent": "segnb", **({"Range": f"bytes={have}-"} if have else {})}
     )
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+        answer, chunk = _open(request, seconds)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
@@ -91,10 +214,14 @@ def _transfer(url, part, bar):
         bar.total, bar.n = (have + int(length) if length else None), have
         with part.open("ab" if have else "wb") as file:
             try:
-                while chunk := answer.read(CHUNK):
+                while chunk:
                     file.write(chunk)
                     bar.update(len(chunk))
-            except (http.client.IncompleteRead, ConnectionError, TimeoutError):
+                    pace.count(len(chunk))
+                    chunk = answer.read1(CHUNK)
+            except (http.client.IncompleteRead, ConnectionError, TimeoutError) as problem:
+                if isinstance(problem, TimeoutError):
+                    patience.spend(seconds)
                 if not length:
                     raise
     return part.stat().st_size, bar.total

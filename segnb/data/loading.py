@@ -8,7 +8,7 @@ Generated (`cells`, `dish`, `street`, ...) has the constants CLASSES, PALETTE, C
 Real (`isbi2012`, `camvid`, ...) has CLASSES, PALETTE, CHANNELS and TWIN (the name of its generated twin, or None), and
     files(folder, split) -> list of (image path, mask path)      DataError if they are not all there
     read(image_path, mask_path) -> (uint8 H×W or H×W×C, uint8 H×W with 255 = void)
-    download(folder)                                             makes the folder, or raises DataError
+    download(folder)      says what it fetches and makes the folder, or raises DataError (DownloadError: the network)
 where `folder` is the set's own folder, `root/name`. Keyword-only arguments of `files` are options that `load` accepts.
 Instead of the constants, `files` and `read` a real set may have `open_set(root, split, size, *, ...) ->
 SegmentationData`, for what has no fixed classes or layout; it gets `root` itself.
@@ -27,6 +27,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import Dataset
 
+from .errors import DataError
+
 IGNORE = 255  # the label of void pixels, everywhere in the course
 SPLITS = ("train", "val", "test")
 FIRST_SEED = {
@@ -35,10 +37,7 @@ FIRST_SEED = {
     "test": 2_000_000,
 }  # of a generated split: no scene is in two splits
 KEPT_BYTES = 512 * 2**20  # items kept in memory after their first use
-
-
-class DataError(Exception):
-    """A data file or folder is missing, damaged or not what it should be; the message names it and the cure."""
+_failed = {}  # downloads that failed in this process: (folder, mirror) -> why, in a few words
 
 
 class ClassCounts(NamedTuple):
@@ -138,7 +137,7 @@ def load(name, split="train", *, size=None, root=None, download=False, **options
     size: None (the pictures' own), an int (square) or (height, width). Generated pictures are drawn at that size; real
         images are resized bilinearly with antialiasing, masks by nearest neighbour.
     root: the folder that holds the real sets (`root/camvid`, ...); None is $SEGNB_DATA, else the user's cache.
-    download: fetch a real set that is not there.
+    download: fetch a real set that is not there, also where a download failed before.
     options: what the set's own module takes besides (`folder`, `pets`).
     Raises ValueError for an unknown name, split, size or option and DataError for files that are missing or damaged.
     """
@@ -156,17 +155,24 @@ def load(name, split="train", *, size=None, root=None, download=False, **options
     try:
         return _real(name, module, root, split, size, options)
     except DataError:
-        if not download or _on_disk(name, module, root, options):
+        if not download or len(_lacking(name, module, root, options)) < len(SPLITS):
             raise
-    module.download(root / name)
+    from .download import patience
+
+    patience.renew()
+    _download(module, root / name)
     return _real(name, module, root, split, size, options)
 
 
 def choose(name, split="train", *, size=None, root=None, **options):
     """The real set `name` if it is on disk or can be downloaded, else its generated twin; prints one line saying which.
 
-    Arguments and return value as for `load`. With SEGNB_DATA=generated (and no `root`) always the twin. A real set that
-    lacks the split asked for, and a $SEGNB_DATA or `root` that does not exist, raise DataError.
+    Arguments and return value as for `load`. Before it asks a server it prints another line: what it fetches, and where
+    to. It waits for servers that send nothing 10 s at most, all calls of a session together, and does not repeat a
+    download that failed: `load(name, download=True)` does.
+    With SEGNB_DATA=generated (and no `root`) always the twin; so too where the user's cache cannot be used or holds a
+    part of the set. In a folder that was named, by `root` or $SEGNB_DATA, a set that lacks the split asked for raises
+    DataError, as does a folder that does not exist.
     """
     module, _ = _checked(name, split, size, options)
     if _is_generated(module):
@@ -302,23 +308,49 @@ def _root(root):
     if place == "generated" and origin == "SEGNB_DATA":
         return None
     if place is None:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segnb"
-    if not Path(place).is_dir():
+        return _cache()
+    if not os.path.isdir(place):  # False, too, where we may not look
         raise DataError(
             f"{origin} is {str(place)!r}, which is not a folder (seen from {Path.cwd()}). Make it or unset it."
         )
     return Path(place)
 
 
-def _on_disk(name, module, root, options):
-    """Whether at least one split is there, whole."""
+def _cache():
+    """The user's own folder for real sets, which need not exist."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segnb"
+    except RuntimeError:
+        raise DataError(
+            "this user has no home folder to keep real sets in. Set SEGNB_DATA to a folder for them."
+        ) from None
+
+
+def _lacking(name, module, root, options):
+    """{split: DataError} of the splits that are not there, whole."""
+    problems = {}
     for split in SPLITS:
         try:
             _real(name, module, root, split, None, options)
-            return True
-        except DataError:
-            continue
-    return False
+        except DataError as problem:
+            problems[split] = problem
+    return problems
+
+
+def _download(module, folder):
+    """Makes `folder` from the network, and remembers for the session if that fails."""
+    from .download import DownloadError, patience
+
+    try:
+        module.download(folder)
+    except DownloadError as problem:
+        _failed[_attempt(folder)] = problem.reason
+        raise
+    patience.renew()  # the network works
+
+
+def _attempt(folder):
+    return str(folder), os.environ.get("SEGNB_MIRROR")
 
 
 def _draw(render, first_seed, size, index):
@@ -343,9 +375,15 @@ def _generated(name, module, split, size):
 
 
 def _real(name, module, root, split, size, options):
-    if hasattr(module, "open_set"):
-        return module.open_set(root, split, size, **options)
-    files = module.files(root / name, split, **options)
+    try:
+        if hasattr(module, "open_set"):
+            return module.open_set(root, split, size, **options)
+        files = module.files(root / name, split, **options)
+    except OSError as problem:
+        raise DataError(
+            f"{root / name} cannot be read ({problem.strerror}). Give yourself the right to, or set SEGNB_DATA to a "
+            "folder that can be read."
+        ) from None
     return SegmentationData(
         name,
         split,
@@ -359,15 +397,45 @@ def _real(name, module, root, split, size, options):
 
 def _real_or_twin(name, module, split, size, root, options):
     """(data, why it is that one), for `choose`."""
-    place = _root(root)
+    named = root is not None or os.environ.get("SEGNB_DATA")
+    try:
+        place = _root(root)
+    except DataError as problem:
+        if named:
+            raise
+        return _twin(name, module, split, size, problem), f"its generated twin, because {problem}"
     if place is None:
         return _twin(name, module, split, size), "its generated twin, as SEGNB_DATA=generated asks"
     try:
-        if not _on_disk(name, module, place, options):
-            module.download(place / name)
+        _provide(name, module, place, options, again=_again(name, root), whole=not named)
     except DataError as problem:
         return _twin(name, module, split, size, problem), f"its generated twin, because {problem}"
     return load(name, split, size=size, root=root, **options), f"the real pictures in {place / name}"
+
+
+def _provide(name, module, root, options, again, whole):
+    """Downloads a set that is not on disk. DataError if that cannot be, or if `whole` and a part of the set is there."""
+    problems = _lacking(name, module, root, options)
+    if len(problems) < len(SPLITS):
+        if problems and whole:
+            raise DataError(f"{next(iter(problems.values()))} Move or delete {root / name} first.")
+        return
+    from .download import WAIT, DownloadError, patience
+
+    before = _failed.get(_attempt(root / name))
+    if before:
+        raise DataError(f"the download failed before in this session: {before}. {again}")
+    if not patience.left:
+        raise DataError(f"servers that sent nothing have taken the {WAIT} s that a session waits. {again}")
+    try:
+        _download(module, root / name)
+    except DownloadError as problem:
+        raise DataError(f"the download failed: {problem.reason}. {again}") from None
+
+
+def _again(name, root):
+    place = f"root={str(root)!r}, " if root is not None else ""
+    return f"To try again: segnb.data.load({name!r}, {place}download=True)"
 
 
 def _twin(name, module, split, size, problem=None):

@@ -5,11 +5,14 @@ list of 3,680 pictures to train on is divided, every eighth picture being val; t
 Parkhi et al. 2012, "Cats and dogs".
 """
 
+import hashlib
+import http.client
 import shutil
 
 import numpy as np
 
-from .loading import IGNORE, DataError, read_image, read_mask
+from .errors import DataError
+from .loading import IGNORE, read_image, read_mask
 
 CLASSES = ("background", "pet")
 PALETTE = ((67, 64, 88), (223, 181, 118))
@@ -18,6 +21,11 @@ TWIN = None
 LISTS = {"train": "trainval.txt", "val": "trainval.txt", "test": "test.txt"}
 EVERY = 8  # picture of trainval.txt belongs to val
 LABELS = {1: 1, 2: 0, 3: IGNORE}
+URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
+ARCHIVES = {  # and their MD5, as torchvision has them
+    "images.tar.gz": "5c4f3ee8e5d25df40f4fd59a7f44e54c",
+    "annotations.tar.gz": "95a8c909bbe2e81eed6a22bccdf3f68f",
+}
 
 
 def files(folder, split):
@@ -61,22 +69,59 @@ def read(image_path, trimap_path):
 
 
 def download(folder):
-    """Fetches all pictures and trimaps (800 MB, checked by MD5) through torchvision; `folder` appears when all is there."""
+    """Fetches all pictures and trimaps (800 MB, checked by MD5) and lets torchvision unpack them; `folder` appears whole.
+
+    Raises DownloadError if the archives cannot be had; what came is kept for the next attempt.
+    """
     from torchvision.datasets import OxfordIIITPet
 
-    partial = folder.with_name(f"{folder.name}.unpacking")  # keeps a whole archive for the next attempt
+    from .download import FULL, DownloadError, begin, in_words
+
+    begin(folder)
+    partial = folder.with_name(f"{folder.name}.unpacking")
+    place = partial / "oxford-iiit-pet"
     try:
+        place.mkdir(parents=True, exist_ok=True)
+        for archive, md5 in ARCHIVES.items():
+            _fetch(place / archive, md5)
+        for half in ("images", "annotations"):  # of an unpacking that was interrupted
+            shutil.rmtree(place / half, ignore_errors=True)
         OxfordIIITPet(partial, download=True)
-    except (OSError, RuntimeError) as problem:  # torchvision raises RuntimeError for a wrong checksum
-        raise DataError(
-            f"pets could not be downloaded to {folder} ({problem}). Check the network, try again."
-        ) from None
+        _check(partial)
+        for archive in ARCHIVES:
+            (place / archive).unlink()
+        if folder.exists():
+            folder.rmdir()  # empty, or `begin` had refused it
+        partial.rename(folder)
+    except (OSError, http.client.HTTPException, RuntimeError, DataError) as problem:
+        if getattr(problem, "errno", None) in FULL:
+            shutil.rmtree(partial, ignore_errors=True)  # give back what we took
+        raise DownloadError(folder, {URL: in_words(problem)}) from None
+
+
+def _fetch(archive, md5):
+    """The file `archive`, whole and checked. DataError, and no file, if it is another."""
+    from .download import fetch
+
+    if not _is(archive, md5):
+        fetch(f"{URL}/{archive.name}", archive)
+        if not _is(archive, md5):
+            archive.unlink()
+            raise DataError(f"{archive.name} has another checksum than it should have")
+
+
+def _check(folder):
+    """DataError, and no folder, if a listed file is missing."""
     try:
         for split in LISTS:
-            files(partial, split)
-        for archive in partial.glob("*/*.tar.gz"):
-            archive.unlink()
-        partial.rename(folder)
+            files(folder, split)
     except DataError:
-        shutil.rmtree(partial)
+        shutil.rmtree(folder)
         raise
+
+
+def _is(archive, md5):
+    if not archive.exists():
+        return False
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == md5

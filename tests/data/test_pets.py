@@ -1,11 +1,40 @@
+import hashlib
+import http.server
+import threading
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from segnb.data import DataError, load, pets
+from segnb.data import DataError, choose, download, load, loading, pets
 
 NAMES = [f"Abyssinian_{n}" for n in range(9)] + [f"beagle_{n}" for n in range(11)]
+
+
+@pytest.fixture(autouse=True)
+def new_session(monkeypatch):
+    """No download has failed yet, and no time been waited for one."""
+    monkeypatch.setattr(loading, "_failed", {})
+    monkeypatch.setattr(download, "patience", download.Patience())
+
+
+@pytest.fixture
+def site(tmp_path_factory, monkeypatch):
+    """The folder of a server that stands for Oxford's, with two archives that `unpack` need not understand."""
+    folder = tmp_path_factory.mktemp("site")
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    sums = {}
+    for name in pets.ARCHIVES:
+        (folder / name).write_bytes(name.encode() * 1000)
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        monkeypatch.setattr(pets, "ARCHIVES", sums)
+        monkeypatch.setattr(pets, "URL", f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield folder
+        server.shutdown()
 
 
 def make(base):
@@ -92,23 +121,29 @@ def test_without_data_it_says_how_to_get_them(tmp_path):
         load("pets", root=tmp_path)
 
 
-def test_the_download_appears_whole(tmp_path, monkeypatch):
+def unpack(base, download):
+    """What torchvision does once the archives are there."""
+    assert download
+    for name in pets.ARCHIVES:
+        assert (base / "oxford-iiit-pet" / name).read_bytes() == name.encode() * 1000
+    make(base)
+
+
+def test_the_download_appears_whole(tmp_path, monkeypatch, site, capsys):
     """torchvision unpacks into a folder of another name, which takes its place when every listed file is there."""
-
-    def unpack(base, download):
-        assert download
-        make(base)
-        (base / "oxford-iiit-pet" / "images.tar.gz").write_bytes(b"archive")
-
     monkeypatch.setattr("torchvision.datasets.OxfordIIITPet", unpack)
+    half = tmp_path / "pets.unpacking" / "oxford-iiit-pet" / "images"  # of an unpacking that was interrupted
+    half.mkdir(parents=True)
+    (half / "pug_0.jpg").write_bytes(b"half")
     data = load("pets", "test", root=tmp_path, download=True)
+    assert capsys.readouterr().out.startswith(f"fetching pets (800 MB, once) to {tmp_path / 'pets'}")
     assert len(data) == 4
     assert torch.equal(data[0][1].unique(), torch.tensor([0, 1, 255]))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pets"]
     assert not list(tmp_path.rglob("*.tar.gz"))
 
 
-def test_half_a_download_is_no_data_set(tmp_path, monkeypatch):
+def test_half_a_download_is_no_data_set(tmp_path, monkeypatch, site):
     def unpack(base, download):
         (make(base) / "images" / "pug_1.jpg").unlink()
 
@@ -118,10 +153,40 @@ def test_half_a_download_is_no_data_set(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_broken_network_is_a_data_error(tmp_path, monkeypatch):
+def test_an_archive_of_another_checksum_is_thrown_away(tmp_path, monkeypatch, site):
+    monkeypatch.setattr("torchvision.datasets.OxfordIIITPet", unpack)
+    right = (site / "annotations.tar.gz").read_bytes()
+    (site / "annotations.tar.gz").write_bytes(b"another")
+    with pytest.raises(DataError, match=r"annotations\.tar\.gz has another checksum"):
+        load("pets", root=tmp_path, download=True)
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == ["images.tar.gz"]  # kept, for the next attempt
+    (site / "annotations.tar.gz").write_bytes(right)
+    (site / "images.tar.gz").unlink()
+    assert len(load("pets", root=tmp_path, download=True)) == 18
+
+
+def test_a_broken_network_is_a_data_error_and_is_remembered(tmp_path, monkeypatch, site):
+    (site / "images.tar.gz").unlink()
+    for get in (load, choose):
+        options = {"download": True} if get is load else {}
+        with pytest.raises(DataError, match=r"the server answers 404"):
+            get("pets", root=tmp_path, **options)
+    with pytest.raises(DataError, match=r"failed before in this session.*load\('pets', root="):
+        choose("pets", root=tmp_path)
+
+
+def test_what_torchvision_refuses_is_a_data_error(tmp_path, monkeypatch, site):
     def unpack(base, download):
-        raise OSError("no route to host")
+        raise RuntimeError("File not found or corrupted.")
 
     monkeypatch.setattr("torchvision.datasets.OxfordIIITPet", unpack)
-    with pytest.raises(DataError, match=r"could not be downloaded.*no route to host"):
+    with pytest.raises(DataError, match=r"could not be downloaded.*File not found or corrupted"):
         load("pets", root=tmp_path, download=True)
+
+
+def test_the_archives_are_torchvisions():
+    from torchvision.datasets import OxfordIIITPet
+
+    theirs = {f"{pets.URL}/{name}": md5 for name, md5 in pets.ARCHIVES.items()}
+    assert theirs == dict(OxfordIIITPet._RESOURCES)
