@@ -169,8 +169,14 @@ def _doctor(arguments):
             importlib.import_module(name)
         except (ImportError, RuntimeError, OSError) as error:  # RuntimeError: torchvision of another torch
             wrong.append(f"import {name} fails: {error}")
+    for variable, otherwise in (
+        ("SEGNB_DEVICE", f"the device is {run.device.type}"),
+        ("SEGNB_DTYPE", f"numbers in training are {str(run.dtype).removeprefix('torch.')}"),
+        ("SEGNB_SCALE", f"the chapters take their sizes for a {run.scale(cpu='CPU', gpu='GPU')}"),
+        ("SEGNB_DATA", "real sets are looked for in the user cache"),
+    ):
+        print(f"{variable}: {os.environ.get(variable) or f'unset, so {otherwise}'}")
     place = os.environ.get("SEGNB_DATA", "")
-    print(f"SEGNB_DATA: {place or 'unset, so real sets are looked for in the user cache'}")
     if place not in ("", "generated") and not os.path.isdir(place):
         wrong.append(f"SEGNB_DATA is {place}, which is no folder")
     for name in (name for name in data.names() if name != "folder"):  # needs a mapping

@@ -181,6 +181,38 @@ def test_doctor_on_a_machine_without_real_sets(here, monkeypatch, capsys, place)
     assert not (here / "cache").exists()
 
 
+def test_doctor_lists_what_each_environment_variable_decides(monkeypatch, capsys):
+    for name in ("SEGNB_DEVICE", "SEGNB_DTYPE", "SEGNB_SCALE", "SEGNB_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(data, "names", lambda: [])
+    monkeypatch.setattr(run, "_choose_device", lambda wanted: (torch.device(wanted or "cpu"), None))
+    monkeypatch.setattr(run, "_choose_dtype", lambda device: torch.bfloat16)
+    assert command.main(["doctor"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("SEGNB_")] == [
+        "SEGNB_DEVICE: unset, so the device is cpu",
+        "SEGNB_DTYPE: unset, so numbers in training are bfloat16",
+        "SEGNB_SCALE: unset, so the chapters take their sizes for a CPU",
+        "SEGNB_DATA: unset, so real sets are looked for in the user cache",
+    ]
+    settings = {
+        "SEGNB_DEVICE": "cpu",
+        "SEGNB_DTYPE": "float16",
+        "SEGNB_SCALE": "gpu",
+        "SEGNB_DATA": "generated",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert command.main(["doctor"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line.startswith("SEGNB_")] == [
+        f"{name}: {value}" for name, value in settings.items()
+    ]
+    assert "as asked by SEGNB_DEVICE=cpu, SEGNB_DTYPE=float16, SEGNB_SCALE=gpu" in printed
+    monkeypatch.setenv("SEGNB_SCALE", "large")
+    assert command.main(["doctor"]) == 2
+    assert capsys.readouterr().err == "segnb doctor: SEGNB_SCALE is one of cpu, gpu or unset, not 'large'\n"
+
+
 def test_the_help_of_train_offers_no_set_that_it_refuses(capsys):
     with pytest.raises(SystemExit):
         command.main(["train", "--help"])
