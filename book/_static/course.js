@@ -1,7 +1,7 @@
 // The landing page's street: a slider between picture and mask, and the class of the pixel under the pointer.
 document.addEventListener("DOMContentLoaded", () => {
-  for (const figure of document.querySelectorAll("figure.wipe")) {
-    const layers = figure.querySelector(".layers");
+  for (const figure of document.querySelectorAll("figure.ep-wipe")) {
+    const layers = figure.querySelector(".ep-layers");
     const slider = figure.querySelector("input");
     const readout = figure.querySelector("output");
     const columns = Number(figure.dataset.columns);

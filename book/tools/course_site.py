@@ -58,12 +58,10 @@ def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: no
                 button["url"] = link
     if path == page + ".ipynb":
         words = "Run this page on Colab"
-        download = (
-            f'<a class="download" href="{context["pathto"]("_sources/" + path, 1)}" download>Download it</a>'
-        )
+        download = f'<a class="ep-download" href="{context["pathto"]("_sources/" + path, 1)}" download>Download it</a>'
     else:
         words, download = "Try the exercise sheet on Colab first", ""
-    line = f'<p class="run-it"><a class="colab" href="{link}">{words}</a>{download}</p>'
+    line = f'<p class="ep-run-it"><a class="ep-colab" href="{link}">{words}</a>{download}</p>'
     context["body"] = re.sub(r"</h1>", lambda match: match[0] + line, context["body"], count=1)
 
 
@@ -95,9 +93,11 @@ class Chapter(SphinxDirective):
         lines.append(" · ".join(companions) if exists["chapter"] and companions else "")
         if not exists["chapter"]:
             lines.append("*To come.*")
-        entry = nodes.container(classes=["chapter-entry", "written" if exists["chapter"] else "to-come"])
-        entry += nodes.container("", nodes.Text(number), classes=["chapter-number"])
-        body = nodes.container(classes=["chapter-body"])
+        entry = nodes.container(
+            classes=["ep-chapter-entry", "ep-written" if exists["chapter"] else "ep-to-come"]
+        )
+        entry += nodes.container("", nodes.Text(number), classes=["ep-chapter-number"])
+        body = nodes.container(classes=["ep-chapter-body"])
         self.state.nested_parse(StringList(lines, self.get_source_info()[0]), self.content_offset, body)
         entry += body
         return [entry]

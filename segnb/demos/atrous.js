@@ -28,7 +28,7 @@ const demo = function (root, options) {
   const edit = (part) => function (v) { state.layers[state.chosen][part] = v; draw(); };
   const kernel = kit.slider("kernel", 1, 5, 3, edit(0), 2), stride = kit.slider("stride", 1, 2, 1, edit(1)), rate = kit.slider("rate", 1, 6, 1, edit(2));
   const settle = function () { [kernel, stride, rate].forEach((row, i) => row.set(state.layers[state.chosen][i])); draw(); };
-  const quick = kit.make("div", { class: "row" }, kit.make("span", {}, "start from"));
+  const quick = kit.make("div", { class: "ep-row" }, kit.make("span", {}, "start from"));
   for (const [text, rates] of Object.entries(presets)) {
     quick.append(kit.button(text.replace("rates ", ""), () => { state.layers = rates.map((r) => [3, 1, r]); settle(); }));
     quick.lastChild.setAttribute("aria-label", "three 3 by 3 layers, " + text);
@@ -55,8 +55,8 @@ const demo = function (root, options) {
         lines += `M${x(l + 1, at)} ${y(l + 1) + side / 2}L${x(l, at * s + (j - (k - 1) / 2) * r)} ${y(l) + side / 2}`;
       }
     });
-    tree.append(kit.make("path", { d: lines, class: "faint", "stroke-width": side / 12 }));
-    for (let i = -(size - 1) / 2; i <= (size - 1) / 2; i++) tree.append(kit.make("rect", { x: x(0, i) - side / 2, y: y(0), width: side - 0.6, height: side, class: "faint", "stroke-width": 0.6 }));
+    tree.append(kit.make("path", { d: lines, class: "ep-faint", "stroke-width": side / 12 }));
+    for (let i = -(size - 1) / 2; i <= (size - 1) / 2; i++) tree.append(kit.make("rect", { x: x(0, i) - side / 2, y: y(0), width: side - 0.6, height: side, class: "ep-faint", "stroke-width": 0.6 }));
     list.forEach(function (level, l) {
       for (const [at, count] of level) tree.append(kit.pixel(x(l, at) - side / 2, y(l), side - 0.6, kit.heat(0.25 + 0.7 * count / most[l])));
     });
@@ -67,7 +67,7 @@ const demo = function (root, options) {
     let used = "";
     paths.forEach((a, i) => paths.forEach((b, j) => { if (a && b) used += `M${j} ${i}h.94v.94h-.94z`; }));
     plane.append(
-      kit.make("rect", { width: size, height: size, class: "faint", "stroke-width": size / 200 }),
+      kit.make("rect", { width: size, height: size, class: "ep-faint", "stroke-width": size / 200 }),
       kit.make("path", { d: used, fill: options.colours.blue }));
 
     const weights = state.layers.reduce((sum, layer) => sum + layer[0] ** 2, 0), text = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;

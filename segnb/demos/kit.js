@@ -16,15 +16,15 @@ const kit = {
     const shown = kit.make("b", {}, String(value));
     const input = kit.make("input", { type: "range", min: low, max: high, step, value, "aria-label": label,
       oninput() { shown.textContent = input.value; change(Number(input.value)); } });
-    const row = kit.make("div", { class: "row" }, kit.make("span", {}, label), input, shown);
+    const row = kit.make("div", { class: "ep-row ep-slider" }, kit.make("span", {}, label), input, shown);
     row.set = function (to) { input.value = to; shown.textContent = input.value; };
     return row;
   },
 
   choice(root, label, names, chosen, change) {
-    const twins = [...document.querySelectorAll(".segnb-demo")], group = kit.make("div", { class: "row", role: "radiogroup", "aria-label": label }, kit.make("span", {}, label));
+    const twins = [...document.querySelectorAll(".ep-demo")], group = kit.make("div", { class: "ep-row", role: "radiogroup", "aria-label": label }, kit.make("span", {}, label));
     names.forEach(function (name, i) {
-      const input = kit.make("input", { type: "radio", name: label + twins.indexOf(root), value: i, onchange() { change(i); } });
+      const input = kit.make("input", { type: "radio", name: "ep-" + label + twins.indexOf(root), value: i, onchange() { change(i); } });
       input.checked = i === chosen;
       group.append(kit.make("label", {}, input, name));
     });
@@ -34,7 +34,7 @@ const kit = {
 
   button(label, press) { return kit.make("button", { type: "button", onclick: press }, label); },
 
-  said() { return kit.make("div", { class: "said", role: "status", "aria-live": "polite" }); },
+  said() { return kit.make("div", { class: "ep-said", role: "status", "aria-live": "polite" }); },
 
   // The book's sequential map, dark to bright, for t in 0..1.
   heat(t) {
@@ -52,7 +52,7 @@ const kit = {
   // One pixel: a square with a number in it. `rgb` null leaves it open, for "nothing here".
   pixel(x, y, side, rgb, text = "", size = side * 0.5) {
     const group = kit.make("g", { transform: `translate(${x} ${y})` });
-    group.append(kit.make("rect", { width: side, height: side, fill: rgb ? kit.css(rgb) : "none", class: rgb ? "" : "faint" }));
+    group.append(kit.make("rect", { width: side, height: side, fill: rgb ? kit.css(rgb) : "none", class: rgb ? false : "ep-faint" }));
     if (text !== "") {
       const style = `font-size:${size}px` + (rgb ? `;fill:${kit.ink(rgb)}` : "");
       group.append(kit.make("text", { x: side / 2, y: side / 2, style }, text));
@@ -65,7 +65,7 @@ const kit = {
   field(svg, { rows, columns, side, left = 0, top = 0, label, describe, press, drag = false, said }) {
     let at = [0, 0], last = null;
     const cursor = kit.make("rect", { width: side, height: side, fill: "none", stroke: "#d9760a", "stroke-width": side / 7,
-      visibility: "hidden", class: "cursor" });
+      visibility: "hidden", class: "ep-cursor" });
     const place = function () {
       cursor.setAttribute("x", left + at[1] * side);
       cursor.setAttribute("y", top + at[0] * side);

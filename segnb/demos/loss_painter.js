@@ -43,17 +43,17 @@ const demo = function (root, options) {
 
   const view = `-1 -1 ${n * side + 2} ${n * side + 2}`, said = kit.said();
   const canvas = kit.make("svg", { viewBox: view }), field = kit.make("svg", { viewBox: view, role: "img" });
-  const both = kit.make("div", { class: "row", style: "flex-wrap:nowrap;align-items:flex-start" },
+  const both = kit.make("div", { class: "ep-row", style: "flex-wrap:nowrap;align-items:flex-start" },
     kit.make("div", { style: "flex:1" }, "your mask", canvas), kit.make("div", { style: "flex:1" }, "gradient", field));
   const cells = kit.make("g"), table = kit.make("table");
-  canvas.append(kit.make("rect", { width: n * side, height: n * side, class: "faint" }), cells);
-  field.append(kit.make("rect", { width: n * side, height: n * side, class: "faint" }));
+  canvas.append(kit.make("rect", { width: n * side, height: n * side, class: "ep-faint" }), cells);
+  field.append(kit.make("rect", { width: n * side, height: n * side, class: "ep-faint" }));
   const square = kit.button("small square", () => fill((i, j) => Math.abs(i - 13.5) < 2 && Math.abs(j - 13.5) < 2));
   const slide = (label, key, low, high, step) => kit.slider(label, low, high, state[key], (v) => { state[key] = v; draw(); }, step);
   root.append(both,
-    kit.make("div", { class: "row" }, square, kit.button("large square", () => fill((i, j) => i > 4 && i < 23 && j > 4 && j < 23)),
+    kit.make("div", { class: "ep-row" }, square, kit.button("large square", () => fill((i, j) => i > 4 && i < 23 && j > 4 && j < 23)),
       kit.button("clear", () => fill(() => false))),
-    slide("p on the shape", "inside", 0.01, 0.99, 0.01), slide("p elsewhere", "outside", 0.01, 0.99, 0.01),
+    slide("p on shape", "inside", 0.01, 0.99, 0.01), slide("p elsewhere", "outside", 0.01, 0.99, 0.01),
     slide("shift", "shift", -6, 6, 1),
     kit.choice(root, "gradient of", names, 0, (v) => { state.shown = v; draw(); }), table, said);
   kit.field(canvas, { rows: n, columns: n, side, label: "Mask of 28 by 28 pixels to paint", drag: true, said,
@@ -91,9 +91,9 @@ const demo = function (root, options) {
     const head = kit.make("tr", {}, ...["loss", "value", "of its gradient on the foreground"].map((t) => kit.make("th", { scope: "col" }, t)));
     table.replaceChildren(head, ...all.map((loss, i) => kit.make("tr", {}, kit.make("th", { scope: "row" }, names[i]),
       kit.make("td", {}, loss.value.toFixed(3)), kit.make("td", {}, Math.round(100 * share(loss.pull, y)) + " %"))));
-    said.textContent = `${front} of ${count} pixels are foreground (${(100 * front / count).toFixed(1)} %). `
-      + `Under ${names[state.shown]}, ${Math.round(100 * share(pull, y))} % of the gradient pulls at them. `
-      + "Blue pixels are to go up, orange ones down; the palest are pulled least. The orange line is the shape predicted.";
+    said.textContent = `${front} of ${count} pixels are foreground (${(100 * front / count).toFixed(1)}\u00a0%). `
+      + `Under ${names[state.shown]}, ${Math.round(100 * share(pull, y))}\u00a0% of the gradient pulls at them. `
+      + "Blue pixels are to go up, orange ones down; the faintest are pulled least. The orange line is the shape predicted.";
     field.setAttribute("aria-label", `Gradient of ${names[state.shown]}: ${Math.round(100 * share(pull, y))} percent of it on the foreground`);
   }
   draw();

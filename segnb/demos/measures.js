@@ -30,9 +30,9 @@ const demo = function (root, options) {
   const set = (rule) => function () { state.prediction = truth.map((row, i) => row.map((t, j) => rule(t, i, j))); draw(); };
   const table = kit.make("table"), means = kit.make("table");
   root.append(
-    kit.make("div", { class: "row", style: "flex-wrap:nowrap;align-items:flex-start" },
+    kit.make("div", { class: "ep-row", style: "flex-wrap:nowrap;align-items:flex-start" },
       kit.make("div", { style: "flex:1" }, "truth", left), kit.make("div", { style: "flex:1" }, "prediction", right)),
-    kit.make("div", { class: "row" }, kit.button("all right", set((t) => t)), kit.button(`all ${classes[0]}`, set(() => 0)),
+    kit.make("div", { class: "ep-row" }, kit.button("all right", set((t) => t)), kit.button(`all ${classes[0]}`, set(() => 0)),
       kit.button("as at first", set((_, i, j) => options.prediction[i][j]))),
     means, table, said);
   kit.field(right, { rows, columns, side, label: "The prediction", said, describe: (i, j) => classes[state.prediction[i][j]],

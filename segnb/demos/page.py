@@ -5,16 +5,16 @@ from importlib.resources import files
 from ..show import style
 from ..show.live import Live, identifier, quoted
 
-_PAGE = """<div id="{id}" class="segnb-demo" role="group" aria-label="{label}">
+_PAGE = """<div id="{id}" class="ep-demo" role="group" aria-label="{label}">
 <style>{css}</style>
-<div class="still">{still}<p>{alt}</p></div>
+<div class="ep-still">{still}<p>{alt}</p></div>
 <script>
 (function () {{
 {kit}
 {demo}
 for (const root of document.querySelectorAll('[id="{id}"]')) {{
   if (root.demo) continue;
-  root.querySelector(".still").remove();
+  root.querySelector(".ep-still").remove();
   root.demo = demo(root, {options});
 }}
 }})();
@@ -35,7 +35,7 @@ def page(script, label, still, *, name=None, **options):
     folder = files(__package__)
     image = f'<img alt="{escape(still.alt)}" src="data:image/png;base64,{b64encode(still.png).decode()}"'
     html = _PAGE.format(
-        id="-".join(["demo", script, *([identifier(name)] if name else [])]).replace("_", "-"),
+        id="-".join(["ep-demo", script, *([identifier(name)] if name else [])]).replace("_", "-"),
         label=escape(label),
         css=folder.joinpath("kit.css").read_text("utf-8"),
         still=f'{image} width="{round(still.figure.get_figwidth() * style.SHOWN)}">',

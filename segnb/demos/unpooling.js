@@ -43,7 +43,7 @@ const demo = function (root, options) {
 
   // The four maxima as tokens of their own, which move from panel to panel.
   const moving = [0, 1, 2, 3].map(function () {
-    const token = kit.make("g", { class: "move" });
+    const token = kit.make("g", { class: "ep-move" });
     tokens.append(token);
     return token;
   });
@@ -63,7 +63,7 @@ const demo = function (root, options) {
       cells.append(kit.pixel(left[2] + j * side, i * side, side - 1, known && x > 0 ? colour(x) : null, known ? kit.short(x) : "", x % 1 ? 12 : 15));
     }
     for (let i = 0; i < 4; i++) cells.append(kit.pixel(left[1] + (i % 2) * side, (1 + (i >> 1)) * side, side - 1, null));
-    if (step) cells.append(kit.make("path", { class: "faint", "stroke-width": 2, d: `M${2 * side - 0.5} 0v${4 * side}M0 ${2 * side - 0.5}h${4 * side}` }));
+    if (step) cells.append(kit.make("path", { class: "ep-faint", "stroke-width": 2, d: `M${2 * side - 0.5} 0v${4 * side}M0 ${2 * side - 0.5}h${4 * side}` }));
     moving.forEach(function (token, k) {
       const [a, b] = places[k], seat = [left[1] + (k % 2) * side, (1 + (k >> 1)) * side];
       const home = [left[2] + b * side, a * side], start = [b * side, a * side];

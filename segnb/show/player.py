@@ -10,11 +10,11 @@ from .live import Live, identifier, quoted
 
 # Without scripts (GitHub, a notebook not yet trusted) the first frame stands there, with its caption and a slider that
 # says by being disabled that it cannot move. Colours are inherited, so the page decides between light and dark.
-_PAGE = """<div id="{id}" role="group" aria-label="{label}" style="max-width:{width}px">
+_PAGE = """<div id="{id}" class="ep-player" role="group" aria-label="{label}" style="max-width:{width}px">
 <img src="{source}" alt="{alt}" width="{width}" style="max-width:100%;height:auto;{pixels}">
 <div style="display:flex;gap:0.6em;align-items:center;margin-top:0.3em">{button}
 <input type="range" min="0" max="{last}" value="0" step="1" disabled aria-label="{label}: picture"
- style="flex:1;min-width:8em;height:1.8em"></div>
+ style="flex:1;min-width:8em;height:1.8em;accent-color:#1468b3;accent-color:light-dark(#1468b3,#7fb8ea)"></div>
 <output aria-live="polite" style="display:block;min-height:1.5em">{caption}</output>
 <script>
 (function () {{
@@ -88,7 +88,7 @@ def player(frames, alts, *, captions=None, fps=None, name=None, data=None, label
         width = round(min(style.WIDTH, 3.4 / tall) * style.SHOWN)
     sources = [_source(cell) for cell in _equal(cells)]
     page = _PAGE.format(
-        id="player-" + (identifier(name) if name else _fingerprint(sources, alts, captions)),
+        id="ep-player-" + (identifier(name) if name else _fingerprint(sources, alts, captions)),
         label=escape(label),
         width=width,
         source=sources[0],

@@ -85,13 +85,13 @@ def test_a_page_with_solutions_opens_the_sheet_on_colab(site):
 def test_a_lecture_can_be_downloaded(site):
     for path in notebooks.find("chapter", "deeper", "sheet"):
         page = path.relative_to(notebooks.ROOT).with_suffix(".html")
-        (link,) = soup(site, page).select("p.run-it a.download")
+        (link,) = soup(site, page).select("p.ep-run-it a.ep-download")
         assert (site / page.parent / link["href"]).resolve().read_bytes() == path.read_bytes()
 
 
 def test_the_map_of_chapters_links_what_exists(site):
-    entries = soup(site, "book/index.html").select(".chapter-entry")
-    assert [entry.select_one(".chapter-number").text.strip() for entry in entries] == list("12345678")
+    entries = soup(site, "book/index.html").select(".ep-chapter-entry")
+    assert [entry.select_one(".ep-chapter-number").text.strip() for entry in entries] == list("12345678")
     linked = {
         a["href"].removeprefix("../").removesuffix(".html") for entry in entries for a in entry.select("a")
     }
@@ -187,17 +187,17 @@ def test_pictures_keep_their_colours_in_the_dark(address, browser):
 def test_the_landing_page_s_street(address, browser):
     visit(browser, f"{address}/book/index.html", 800, "light")
     shown = browser.run("""
-      const slider = document.querySelector("figure.wipe input");
-      const mask = document.querySelector("figure.wipe img + img");
+      const slider = document.querySelector("figure.ep-wipe input");
+      const mask = document.querySelector("figure.ep-wipe img + img");
       const clip = (value) => { slider.value = value; slider.dispatchEvent(new Event("input")); return getComputedStyle(mask).clipPath; };
       return [clip(0), clip(100)];
     """)
     assert shown[0] != shown[1]
     words = browser.run("""
-      const layers = document.querySelector("figure.wipe .layers"), box = layers.getBoundingClientRect();
+      const layers = document.querySelector("figure.ep-wipe .ep-layers"), box = layers.getBoundingClientRect();
       const at = (x, y) => {
         layers.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + x * box.width, clientY: box.top + y * box.height }));
-        return document.querySelector("figure.wipe output").textContent;
+        return document.querySelector("figure.ep-wipe output").textContent;
       };
       return [at(0.5, 0.02), at(0.5, 0.98), at(0.02, 0.5), at(1, 1)];
     """)

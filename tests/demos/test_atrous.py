@@ -39,7 +39,7 @@ def by_gradient(layers):
 @pytest.mark.parametrize("layers", STACKS)
 def test_the_paths_are_torchs(page, layers):
     ours = page.run(
-        "return document.querySelector('.segnb-demo').demo.measure(arguments[0])", [list(x) for x in layers]
+        "return document.querySelector('.ep-demo').demo.measure(arguments[0])", [list(x) for x in layers]
     )
     paths = by_gradient(layers)
     assert ours["paths"] == paths.int().tolist()
@@ -62,7 +62,10 @@ def test_gridding_and_its_cure(browser, html):
     from selenium.webdriver.common.by import By
 
     driver = browser.open(html)
-    buttons, said = driver.find_elements(By.TAG_NAME, "button"), driver.find_element(By.CSS_SELECTOR, ".said")
+    buttons, said = (
+        driver.find_elements(By.TAG_NAME, "button"),
+        driver.find_element(By.CSS_SELECTOR, ".ep-said"),
+    )
     assert "13 × 13 pixels from 27 weights" in said.text
     assert "6 holes" in said.text
     buttons[2].click()

@@ -29,7 +29,7 @@ def scene(kind):
 
 def ours(page, mask, inside, outside, shift):
     script = """
-      const demo = document.querySelector('.segnb-demo').demo;
+      const demo = document.querySelector('.ep-demo').demo;
       const [mask, inside, outside, shift] = arguments, p = demo.predict({ mask, inside, outside, shift });
       return [p, demo.losses(p, mask), demo.losses(p, mask).map(loss => demo.share(loss.pull, mask))];"""
     return page.run(script, mask.flatten().tolist(), inside, outside, shift)
@@ -92,7 +92,10 @@ def test_painting_with_the_mouse(browser):
     blank = demos.loss_painter(torch.zeros(28, 28))
     assert "0 % under cross-entropy and 0 % under Dice" in blank.alt
     driver = browser.open(blank.html)
-    canvas, said = driver.find_element(By.CSS_SELECTOR, "svg"), driver.find_element(By.CSS_SELECTOR, ".said")
+    canvas, said = (
+        driver.find_element(By.CSS_SELECTOR, "svg"),
+        driver.find_element(By.CSS_SELECTOR, ".ep-said"),
+    )
     assert said.text.startswith("0 of 784")
     ActionChains(driver).click(canvas).perform()
     assert said.text.startswith("1 of 784")
@@ -105,7 +108,7 @@ def test_painting_with_the_mouse(browser):
         drag = drag.move_by_offset(9, 0)
     drag.release().perform()
     painted = browser.run(
-        "return document.querySelector('.segnb-demo').demo.state.mask.reduce((a, b) => a + b, 0)"
+        "return document.querySelector('.ep-demo').demo.state.mask.reduce((a, b) => a + b, 0)"
     )
     assert painted >= 6
 

@@ -26,7 +26,7 @@ def compare(page, prediction, truth):
     cm.update(torch.as_tensor(prediction), torch.as_tensor(truth))
     # JSON has no NaN: an absent class travels as null
     script = """
-      const demo = document.querySelector('.segnb-demo').demo, matrix = demo.count(arguments[0]);
+      const demo = document.querySelector('.ep-demo').demo, matrix = demo.count(arguments[0]);
       return [matrix, JSON.parse(JSON.stringify(demo.measure(matrix)))];"""
     matrix, measures = page.run(script, torch.as_tensor(prediction).tolist())
     assert matrix == cm.matrix.tolist()
@@ -57,7 +57,7 @@ def test_pressing_a_pixel_moves_the_numbers(page):
     from selenium.webdriver.common.keys import Keys
 
     driver = page.driver
-    said = driver.find_element(By.CSS_SELECTOR, ".said")
+    said = driver.find_element(By.CSS_SELECTOR, ".ep-said")
     assert said.text.startswith("5 of 48 pixels are wrong")
     driver.find_element(By.CSS_SELECTOR, "svg[tabindex]").send_keys(Keys.SPACE)
     assert said.text.startswith("Row 1, column 1 is now building. 6 of 48 pixels are wrong")

@@ -1,8 +1,11 @@
 """What holds for every demo: one id, no other host, keyboard and phone, dark and light, something without scripts."""
 
 import inspect
+import io
 import re
+import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +30,7 @@ def made(name):
 def test_it_is_the_same_on_every_run(name):
     make = getattr(demos, name)
     assert make().html == made(name).html
-    assert re.search(r'<div id="([^"]+)"', made(name).html)[1] == "demo-" + name.replace("_", "-")
+    assert re.search(r'<div id="([^"]+)"', made(name).html)[1] == "ep-demo-" + name.replace("_", "-")
     assert re.search(r'<div id="([^"]+)"', make(name="Second one").html)[1].endswith("-second-one")
 
 
@@ -59,14 +62,75 @@ def test_it_lives_on_a_phone_in_light_and_dark(browser, name, dark):
     browser.open(made(name).html, width=360, dark=dark)
     assert browser.overflow() <= 0
     assert browser.complaints() == []
-    assert browser.run("return document.querySelector('.still')") is None
+    assert browser.run("return document.querySelector('.ep-still')") is None
     ink = "rgb(238, 238, 238)" if dark else "rgb(17, 17, 17)"
     found = browser.run(
-        "return [...document.querySelectorAll('.said, label, button, td, svg text:not([style*=fill])')].map(e => "
+        "return [...document.querySelectorAll('.ep-said, label, button, td, svg text:not([style*=fill])')].map(e => "
         "getComputedStyle(e)[e.tagName === 'text' ? 'fill' : 'color'])"
     )
     assert found
     assert set(found) == {ink}
+
+
+def test_every_class_id_and_group_in_it_is_our_own(browser, name):
+    browser.open(made(name).html)
+    found = browser.run("""
+      const names = new Set(), look = () => document.body.querySelectorAll("[class], [id], [name]").forEach((e) => {
+        [...e.classList, e.id, e.getAttribute("name")].filter(Boolean).forEach((word) => names.add(word));
+      });
+      look();
+      document.body.querySelectorAll("button, input, svg").forEach((e) => {
+        if (e.type === "range") { e.value = e.max; e.dispatchEvent(new Event("input")); }
+        else if (e.tabIndex >= 0) { e.focus(); e.dispatchEvent(new KeyboardEvent("keydown", { key: " " })); }
+        e.dispatchEvent(new MouseEvent("click"));
+        look();
+      });
+      return [...names];
+    """)
+    assert len(found) >= 4
+    assert [word for word in found if not word.startswith("ep-")] == []
+
+
+def shot(element):
+    """What the browser paints for an element: H×W×3."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_readable_under_jupyterlabs_styles(browser, name, theme):
+    from selenium.webdriver.common.by import By
+
+    lab = Path(sys.prefix, "share", "jupyter", "nbconvert", "templates", "lab", "static")
+    sheets = [(lab / file).read_text("utf-8") for file in ("index.css", f"theme-{theme}.css")]
+    page = "".join(f"<style>{sheet}</style>" for sheet in sheets)
+    page += f'<div data-jp-theme-light="{str(theme == "light").lower()}" style="background:var(--jp-layout-color0)">'
+    page += f'<div class="jp-RenderedHTMLCommon jp-RenderedHTML jp-OutputArea-output">{made(name).html}</div></div>'
+    driver = browser.open(page, dark=theme == "dark")
+    rgb = "const rgb = (text) => '#' + text.match(/\\d+/g).slice(0, 3).map(v => (+v).toString(16).padStart(2, '0')).join('');"
+    paper = browser.run(
+        f"{rgb} return rgb(getComputedStyle(document.querySelector('[data-jp-theme-light]')).backgroundColor)"
+    )
+    inks = browser.run(
+        f"{rgb} return [...document.querySelectorAll('.ep-said, .ep-row *, td, th, p')].filter(e => e.textContent.trim())"
+        ".map(e => rgb(getComputedStyle(e).color))"
+    )
+    assert len(inks) > 3
+    assert min(contrast(ink, paper) for ink in inks) >= 4.5
+    ground = [int(paper[i : i + 2], 16) for i in (1, 3, 5)]
+    for radio in driver.find_elements(By.CSS_SELECTOR, "input[type=radio]"):
+        picture = shot(radio)
+        middle = picture[picture.shape[0] // 2, picture.shape[1] // 2]
+        away = abs(middle - ground).max()
+        assert away >= 100 if radio.is_selected() else away <= 8, f"{middle} on {paper}"
+        assert abs(picture - ground).max() >= 100
+    apart = browser.run("""
+      const middle = (e) => e.getBoundingClientRect().top + e.getBoundingClientRect().height / 2;
+      return [...document.querySelectorAll("input[type=range]")].map((e) => Math.abs(middle(e) - middle(e.nextElementSibling)));
+    """)
+    assert all(distance <= 3 for distance in apart)
 
 
 def test_controls_have_names_and_are_large_enough_for_a_finger(browser, name):
@@ -102,11 +166,11 @@ def test_a_field_can_be_walked_with_arrows(browser, name):
     driver = browser.open(made(name).html)
     field, said = (
         driver.find_element(By.CSS_SELECTOR, "svg[tabindex]"),
-        driver.find_element(By.CSS_SELECTOR, ".said"),
+        driver.find_element(By.CSS_SELECTOR, ".ep-said"),
     )
     field.send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_UP)
     assert said.text.startswith("Row 1, column 3: ")
-    assert driver.find_element(By.CSS_SELECTOR, ".cursor").get_attribute("visibility") == "visible"
+    assert driver.find_element(By.CSS_SELECTOR, ".ep-cursor").get_attribute("visibility") == "visible"
     before = browser.run("return document.querySelector('svg[tabindex]').innerHTML")
     field.send_keys(Keys.SPACE)
     assert browser.run("return document.querySelector('svg[tabindex]').innerHTML") != before
@@ -115,10 +179,8 @@ def test_a_field_can_be_walked_with_arrows(browser, name):
 def test_two_on_a_page_do_not_disturb_each_other(browser, name):
     html = made(name).html
     browser.open(html + getattr(demos, name)(name="second").html + html)
-    assert browser.run(
-        "return [...document.querySelectorAll('.segnb-demo')].every(root => Boolean(root.demo))"
-    )
-    groups = "return [...document.querySelectorAll('.segnb-demo')].map(r => r.querySelectorAll('input:checked').length)"
+    assert browser.run("return [...document.querySelectorAll('.ep-demo')].every(root => Boolean(root.demo))")
+    groups = "return [...document.querySelectorAll('.ep-demo')].map(r => r.querySelectorAll('input:checked').length)"
     first, second, third = browser.run(groups)
     assert first == second == third
     assert browser.complaints() == []

@@ -23,7 +23,7 @@ def page(browser, html):
 def test_the_counts_are_torchs(page, kernel, stride):
     for kind in (0, 1):
         script = """
-          const demo = document.querySelector('.segnb-demo').demo, [kernel, stride, kind] = arguments;
+          const demo = document.querySelector('.ep-demo').demo, [kernel, stride, kind] = arguments;
           return [demo.stamped(kernel, stride, kind), demo.weights(kernel, kind)];"""
         sums, weights = page.run(script, kernel, stride, kind)
         stamp = torch.tensor(weights, dtype=torch.float32)[None, None]
@@ -32,7 +32,7 @@ def test_the_counts_are_torchs(page, kernel, stride):
 
 
 def test_bilinear_weights_enlarge_as_interpolation_does(page):
-    weights = torch.tensor(page.run("return document.querySelector('.segnb-demo').demo.weights(4, 1)"))
+    weights = torch.tensor(page.run("return document.querySelector('.ep-demo').demo.weights(4, 1)"))
     assert weights.tolist() == [0.25, 0.75, 0.75, 0.25]
     row = torch.tensor([[[1.0, 5.0, 2.0, 2.0, 8.0]]])
     ours = F.conv_transpose1d(row, weights[None, None], stride=2, padding=1)
@@ -45,7 +45,7 @@ def test_bilinear_weights_enlarge_as_interpolation_does(page):
 )
 def test_the_verdict(browser, kernel, stride, verdict):
     browser.open(demos.transposed(kernel, stride).html)
-    assert verdict in browser.run("return document.querySelector('.said').textContent")
+    assert verdict in browser.run("return document.querySelector('.ep-said').textContent")
 
 
 @pytest.mark.parametrize(

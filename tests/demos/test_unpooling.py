@@ -28,7 +28,7 @@ def maps():
 def test_every_way_up_is_torchs(page, way):
     for x in maps():
         ours = page.run(
-            "const d = document.querySelector('.segnb-demo').demo; return d.ascend(d.pool(arguments[0]), arguments[1])",
+            "const d = document.querySelector('.ep-demo').demo; return d.ascend(d.pool(arguments[0]), arguments[1])",
             *(x.tolist(), way),
         )
         small, indices = F.max_pool2d(x[None, None], 2, return_indices=True)
@@ -49,7 +49,7 @@ def test_the_steps_tell_the_story(browser, html):
     driver = browser.open(html)
     step, said = (
         driver.find_element(By.CSS_SELECTOR, "input[type=range]"),
-        driver.find_element(By.CSS_SELECTOR, ".said"),
+        driver.find_element(By.CSS_SELECTOR, ".ep-said"),
     )
     told = [said.text]
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_pressing_a_number_raises_it(browser, html):
 
     driver = browser.open(html)
     driver.find_element(By.CSS_SELECTOR, "svg").send_keys(Keys.SPACE)
-    assert driver.find_element(By.CSS_SELECTOR, ".said").text.startswith("Now 2.")
+    assert driver.find_element(By.CSS_SELECTOR, ".ep-said").text.startswith("Now 2.")
 
 
 @pytest.mark.parametrize("wrong", [[[1, 2], [3, 4]], [[0.5] * 4] * 4, [[10] * 4] * 4])

@@ -105,7 +105,7 @@ def test_it_is_the_same_on_every_run_and_differs_with_its_content():
         for p in (one, show.player(frames()[::-1], ALTS), show.player(frames(), ALTS, name="My U-Net!"))
     }
     assert len(ids) == 3
-    assert "player-my-u-net" in ids
+    assert "ep-player-my-u-net" in ids
 
 
 def test_words_cannot_break_out_of_the_page():
