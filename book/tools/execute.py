@@ -139,14 +139,13 @@ def reading_minutes(notebook: nbformat.NotebookNode) -> int:
 
 def cost_line(notebook: nbformat.NotebookNode, cost: dict) -> str:
     """What the learner is told about the cost, from what was measured."""
-    gpu = cost.get("gpu")
     parts = [
         f"about {reading_minutes(notebook)} minutes to read",
         f"about {cost['cpu_seconds']} seconds to run on 2 CPU cores",
-        f"about {gpu['seconds']} seconds on {gpu['name']}" if gpu else "on a GPU: not measured yet",
-        f"about {cost['memory_mb']} MB of memory",
     ]
-    return f"**What it costs:** {', '.join(parts)}."
+    if gpu := cost.get("gpu"):
+        parts.append(f"about {gpu['seconds']} seconds on {gpu['name']}")
+    return f"**What it costs:** {', '.join(parts)}, about {cost['memory_mb']} MB of memory."
 
 
 def cost_cell(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
