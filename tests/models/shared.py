@@ -42,6 +42,16 @@ def outputs_of(model, x, names):
     return caught
 
 
+def relative_difference(ours, theirs):
+    """The largest difference between two maps of one shape, as a share of their largest value.
+
+    Two kernels may add the same float32 products in any order, and which one runs depends on the processor. What they
+    promise follows the size of the sum, so a small number beside large ones may be off by many times its own last digit.
+    """
+    assert ours.shape == theirs.shape
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+
+
 def randomise(net):
     """Give a net from the meta device random weights and random batch-norm statistics, and put it into eval mode."""
     net.to_empty(device="cpu")
