@@ -44,3 +44,37 @@ def test_what_neither_learns_nor_is_linked_is_left_out():
 def test_a_size_that_the_network_refuses_is_refused():
     with pytest.raises(ValueError, match="use 188"):
         show.blueprint(segnb.models.UNet(width=1, depth=4), 20)
+
+
+def test_a_sum_shows_its_names_plus_signs_enlargements_and_output():
+    model = segnb.models.FCN(width=1, hidden=2, num_classes=5)
+    drawn = show.blueprint(model, 100, stages=model.stages, names=True, sums=True)
+    (axes,) = drawn.figure.axes
+    written = [text.get_text() for text in axes.texts]
+    assert [text for text in written if text.startswith(("+", "×"))] == ["+", "×2", "+", "×2", "×8"]
+    assert {name.replace("_", "\n") for name in (*model.stages, "output")} <= set(written)
+    assert len(parts(drawn, Rectangle)) == len(model.stages) + 1
+    assert "output 5×100×100" in drawn.alt
+    assert drawn.alt.endswith("from score: times 2, plus score_pool4, times 2, plus score_pool3, times 8.")
+
+
+@pytest.mark.parametrize(("stride", "way"), [(32, "times 32."), (16, "times 2, plus score_pool4, times 16.")])
+def test_a_sum_for_each_score(stride, way):
+    model = segnb.models.FCN(width=1, hidden=1, stride=stride)
+    drawn = show.blueprint(model, 64, stages=model.stages, sums=True)
+    assert drawn.alt.endswith(f"The way up from score: {way}")
+    assert len(parts(drawn, FancyArrowPatch)) == 2 * len(model.links)
+
+
+def test_no_two_labels_lie_on_each_other():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with torch.device("meta"):
+        model = segnb.models.FCN()
+    drawn = show.blueprint(model, 500, stages=model.stages, names=True, sums=True)
+    renderer = FigureCanvasAgg(drawn.figure).get_renderer()
+    drawn.figure.draw(renderer)
+    (axes,) = drawn.figure.axes
+    boxes = [text.get_window_extent(renderer) for text in axes.texts]
+    for i, box in enumerate(boxes):
+        assert not box.count_overlaps(boxes[:i]), axes.texts[i].get_text()
