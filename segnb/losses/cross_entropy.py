@@ -116,7 +116,9 @@ def unet_weight_map(mask, w0=10, sigma=5):
     Raises:
         ValueError: a mask of another shape, or with negative labels. TypeError: a mask that is not of integers.
 
-    Source: U-Net (Ronneberger et al., 2015), eq. 2. The paper does not give w_c's formula: this one is ours.
+    Source: U-Net (Ronneberger et al., 2015), eq. 2. The paper does not give w_c's formula: this one is ours. It
+    measures d1 and d2 to the border of the cells. Outside the cells that is the same; inside a cell its d1 grows
+    from the border inwards where ours stays 0, so that ours weighs the pixels of cells beside a gap more.
     """
     mask = torch.as_tensor(mask)
     if mask.dtype not in INTEGERS:
