@@ -7,9 +7,17 @@ import pytest
 
 from book.tools import notebooks
 
-# The limits of design §1, in seconds on two cores; the report says which notebook is over, it fails none.
+# In seconds; the report says which notebook is over its limit, it fails none.
 LIMITS = {"chapters/exercises": 20, "chapters/solutions": 45, "chapters": 150}
 AGAIN, REAL = "again", "on real pictures"
+REPLAY = f"""import sys
+
+sys.path.insert(0, {str(notebooks.ROOT)!r})
+import tests.replay
+
+tests.replay.install(get_ipython())
+del sys.path[0], sys, tests
+"""
 seconds: dict[str, float] = defaultdict(float)
 
 
@@ -29,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run each cell of a lecture a second time, as readers do, and its section on real pictures once more on those.
 
     Only the first run is compared with what is stored; the others must end without an error. A cell that spoils what
-    comes after it by running twice shows there.
+    comes after it by running twice shows there. A training that begins as it did is replayed: see tests/replay.py.
     """
     cells = defaultdict(list)
     for item in items:
@@ -41,6 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         of_notebook = cells[item.path]
         if item in of_notebook:
             wanted.append(_repeated(item, AGAIN))
+            if item is of_notebook[0]:  # has imported segnb
+                wanted.append(_repeated(item, "and trainings kept", REPLAY))
             if item is of_notebook[-1] and os.environ.get("SEGNB_REAL"):
                 wanted += _on_real_pictures(of_notebook)
     items[:] = wanted
@@ -83,7 +93,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Seconds per notebook, beside the limit it should keep."""
     if not seconds:
         return
-    terminalreporter.section("seconds per notebook, each cell once")
+    terminalreporter.section("seconds per notebook, on one core, each cell once")
     for notebook, spent in seconds.items():
         limit = next((limit for folder, limit in LIMITS.items() if notebook.startswith(folder)), None)
         remark = f"  over its limit of {limit} s" if limit and spent > limit else ""

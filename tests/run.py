@@ -1,7 +1,7 @@
 """Everything `make test` runs, step after step, with one table at the end.
 
-A failing step does not stop the others; the exit code is 1 if any failed. Notebooks run one at a time and alone, so
-that the seconds printed for each are those a learner with two cores would see. Each cell of a lecture is run twice (see
+A failing step does not stop the others; the exit code is 1 if any failed. Two notebooks run side by side, each on one
+core; what a notebook costs alone on two is measured by `make execute`. Each cell of a lecture is run twice (see
 conftest.py). Everything runs on generated pictures; where SEGNB_REAL names a folder with the real sets, each lecture's
 section on real pictures then runs on those too.
 """
@@ -17,6 +17,7 @@ PYTHON = sys.executable
 NBVAL = [
     PYTHON, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--nbval-current-env",
     "--nbval-sanitize-with=tests/nbval.cfg", "--nbval-cell-timeout=300", "--nbval-kernel-startup-timeout=120",
+    "-n", "2", "--dist", "loadfile",
 ]  # fmt: skip
 BUILD = [
     str(Path(PYTHON).with_name("jupyter-book")),
@@ -30,6 +31,7 @@ BUILD = [
 ]
 
 
+ONE_CORE = {"OMP_NUM_THREADS": "1"}
 LECTURES = "chapters: every output as stored, every cell twice"
 
 
@@ -62,15 +64,19 @@ def steps() -> list[tuple[str, list[str] | None, dict[str, str]]]:
         (
             "unit tests and tests of the book",
             [PYTHON, "-m", "pytest", "-q", "tests", "-n", "2", "--dist", "loadfile", "--durations=10"],
-            {"OMP_NUM_THREADS": "1"},
+            ONE_CORE,
         ),
-        (LECTURES, [*NBVAL, "--nbval", *chapters] if chapters else None, {}),
+        (LECTURES, [*NBVAL, "--nbval", *chapters] if chapters else None, ONE_CORE),
         (
             "solutions: every output as stored",
             [*NBVAL, "--nbval", *solutions] if solutions else None,
-            {"SEGNB_STRICT": "1"},
+            {**ONE_CORE, "SEGNB_STRICT": "1"},
         ),
-        ("exercise sheets: run as handed out", [*NBVAL, "--nbval-lax", *sheets] if sheets else None, {}),
+        (
+            "exercise sheets: run as handed out",
+            [*NBVAL, "--nbval-lax", *sheets] if sheets else None,
+            ONE_CORE,
+        ),
     ]
 
 
