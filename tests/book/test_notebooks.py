@@ -165,6 +165,59 @@ def test_frame(path):
     assert places == sorted(places), dict(zip(wanted, places))
 
 
+@pytest.mark.parametrize("path", notebooks.find("chapter"), ids=name)
+def test_every_chapter_has_a_section_on_real_pictures(path):
+    section = notebooks.section(notebooks.read(path), notebooks.REAL_SECTION)
+    code = [cell.source for cell in notebooks.code_cells(nbformat.v4.new_notebook(cells=section))]
+    assert re.search(r"segnb\.data\.choose\(|data\.choose\(", code[0]), (
+        "it begins with the cell that gets them"
+    )
+    assert any(re.search(r"^ *assert ", source, flags=re.M) for source in code)
+    assert any("segnb.results(" in source for source in code), "the row of its study on real pictures"
+    before = section[0].source + (section[1].source if section[1].cell_type == "markdown" else "")
+    assert re.search(r"\b(187|19) MB\b", before), "what it will fetch is said before"
+
+
+@lecture
+def test_the_story_is_told_on_generated_pictures(path):
+    notebook = notebooks.read(path)
+    real = notebooks.section(notebook, notebooks.REAL_SECTION)
+    for cell in notebooks.code_cells(notebook):
+        if not any(cell is one for one in real):
+            assert "choose(" not in cell.source
+            assert not re.search(r"load\(\s*.(camvid|isbi2012|pets|folder)\b", cell.source)
+
+
+# A paragraph that begins with a number and a full stop, and a fold whose text follows its summary on the next line though
+# it holds Markdown: neither looks as it was meant.
+ACCIDENT = re.compile(r"(?:\A|\n\n)(?!1\.)\d+\. +\S")
+FOLD = re.compile(r"</summary>[^\n]*\n(?!\n)(.*?)</details>", flags=re.S)
+
+
+def accidents(source):
+    """The places of a Markdown text that will be read otherwise than they look."""
+    source = re.sub(r"^```.*?^```", "", source, flags=re.S | re.M)
+    found = [match[0].strip() for match in ACCIDENT.finditer(source)]
+    return found + [fold for fold in FOLD.findall(source) if re.search(r"`|\*\w|\]\(|\$", fold)]
+
+
+@every
+def test_markdown_is_read_as_it_looks(path):
+    for cell in notebooks.read(path).cells:
+        if cell.cell_type == "markdown":
+            assert accidents(cell.source) == []
+
+
+def test_accidents_are_recognised():
+    assert accidents("28. At the bottom the picture is small")
+    assert accidents("Text.\n\n3. More")
+    assert not accidents("1. First\n2. Second")
+    assert not accidents("It has 3.5 points. 28 remain.")
+    assert accidents("<details><summary>Why?</summary>\nBecause of `x`.\n</details>")
+    assert not accidents("<details><summary>Why?</summary>\n\nBecause of `x`.\n</details>")
+    assert not accidents("<details><summary>Why?</summary>\nBecause.\n</details>")
+
+
 @lecture
 def test_the_box_for_those_who_start_here_is_short(path):
     text = notebooks.markdown(notebooks.read(path))
