@@ -41,7 +41,7 @@ def written(path):
         for value in re.findall(r"\b(?:class|id|name): ([^\n,}]*)|\bclass(?:Name|List)\b([^;\n]*)", text):
             found += " ".join(re.findall(r'"([^"]+)"', "".join(value))).split()
     if path.suffix == ".py":
-        for value in re.findall(r"\bclasses=\[(.*?)\]\)", text):
+        for value in re.findall(r"\bclasses=\[(.*?)\]\s*\)", text):
             found += re.findall(r'(?<!\w\[)"([\w-]+)"', value)
     # In Python, JavaScript and Markdown alike: pieces of HTML.
     for value in re.findall(r'<[a-z][^<>\n]*?\s(?:class|id)="([^"{]+)"', text):
