@@ -33,7 +33,7 @@ def install(shell: InteractiveShell) -> None:
 
     @functools.wraps(train)
     def fit(model, data, *validation, **settings):
-        start = fingerprint([model.state_dict(), type(data).__name__, len(data), settings])
+        start = fingerprint([model, type(data).__name__, len(data), settings])
         if cells[0] == cells[1] and start in kept:
             weights, history = kept[start]
             model.to(segnb.run.current().device).load_state_dict(weights)
@@ -48,14 +48,21 @@ def install(shell: InteractiveShell) -> None:
 
 
 def fingerprint(thing: object) -> str:
-    """A hash of weights, settings, functions and what functions hold, by content."""
+    """A hash of networks, tensors, settings, functions and what functions hold, by content."""
     digest = hashlib.sha256()
 
     def add(part: object) -> None:
         if isinstance(part, torch.Tensor):
             part = part.detach().cpu().numpy()
         digest.update(type(part).__name__.encode())
-        if isinstance(part, np.ndarray):
+        if isinstance(
+            part, torch.nn.Module
+        ):  # its weights, and what its layers do with them: rates, strides, functions
+            add(part.state_dict())
+            for name, layer in part.named_modules():
+                own = {key: value for key, value in vars(layer).items() if not key.startswith("_")}
+                add([name, type(layer).__name__, own])
+        elif isinstance(part, np.ndarray):
             digest.update(f"{part.dtype}{part.shape}".encode() + part.tobytes())
         elif isinstance(part, dict):
             add(list(part.items()))
