@@ -17,9 +17,8 @@ from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
 import segnb
 
-kept: dict[
-    str, tuple[dict, segnb.History]
-] = {}  # of the cell that ran last: start → weights at the end, history
+# Of the cell that ran last: start → weights at the end, history.
+kept: dict[str, tuple[dict, segnb.History]] = {}
 
 
 def install(shell: InteractiveShell) -> None:
@@ -55,9 +54,8 @@ def fingerprint(thing: object) -> str:
         if isinstance(part, torch.Tensor):
             part = part.detach().cpu().numpy()
         digest.update(type(part).__name__.encode())
-        if isinstance(
-            part, torch.nn.Module
-        ):  # its weights, and what its layers do with them: rates, strides, functions
+        if isinstance(part, torch.nn.Module):
+            # Its weights, and what its layers do with them: rates, strides, functions.
             add(part.state_dict())
             for name, layer in part.named_modules():
                 own = {key: value for key, value in vars(layer).items() if not key.startswith("_")}
