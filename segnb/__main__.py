@@ -138,7 +138,7 @@ def _predict(arguments):
     import numpy as np
     from PIL import Image
 
-    from .data.loading import read_image
+    from .data.files import read_image
 
     model = load(arguments.model)
     pixels = np.atleast_3d(read_image(arguments.image, model.in_channels))

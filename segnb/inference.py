@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from .metrics import ConfusionMatrix
+from .shapes import check_image
 
 
 def predict(model, image, *, tile=None):
@@ -98,19 +99,6 @@ def device_of(model):
 def logits_of(output):
     """The N×K×H×W logits in what a network returns; torchvision's return a dict, with an auxiliary output beside them."""
     return output["out"] if isinstance(output, dict) else output
-
-
-def check_image(image):
-    """One C×H×W float image as a tensor; ValueError or TypeError if `image` is something else."""
-    image = torch.as_tensor(image)
-    if not image.is_floating_point():
-        raise TypeError(f"images are float, 0..1, not {image.dtype}: use image.float() / 255")
-    if image.ndim != 3 or 0 in image.shape:
-        cure = {2: "; add the channel with image[None]", 4: "; take one image of the batch, image[0]"}.get(
-            image.ndim, ""
-        )
-        raise ValueError(f"an image is C×H×W, not {'×'.join(map(str, image.shape))}{cure}")
-    return image
 
 
 def mirrored(side, before, after):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from .losses._check import check_fit, check_integers
+from .shapes import check_fit, check_integers
 
 
 class ConfusionMatrix:

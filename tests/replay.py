@@ -1,6 +1,6 @@
 """Inside a notebook's kernel: when a cell runs a second time in a row, a training that begins as before is replayed.
 
-`segnb.fit` gives the same weights for the same start, data and settings on a CPU (tests/test_training.py), so a second run
+`segnb.fit` gives the same weights for the same start, data and settings on a CPU (tests/training/test_loop.py), so a second run
 of such a cell need not compute them again; all else in the cell runs. A training that begins otherwise, because its
 network was made in an earlier cell or from random numbers without a seed, is not replayed: it trains, and what then
 differs shows in the cells that follow.

@@ -7,6 +7,7 @@ from PIL import Image
 
 from segnb import __main__ as command
 from segnb import data, run
+from segnb.data.real import camvid
 from segnb.inference import predict
 from segnb.run import Run
 from segnb.saving import load, save
@@ -170,7 +171,7 @@ def test_doctor_on_a_machine_without_real_sets(here, monkeypatch, capsys, place)
     if place:
         (here / place).mkdir()
         monkeypatch.setenv("SEGNB_DATA", place)
-    monkeypatch.setattr(data.camvid, "download", None)  # it would fetch nothing even if it could
+    monkeypatch.setattr(camvid, "download", None)  # it would fetch nothing even if it could
     assert command.main(["doctor"]) == 0
     printed = capsys.readouterr().out
     assert f"SEGNB_DATA: {place or 'unset'}" in printed

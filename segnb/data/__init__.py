@@ -1,8 +1,10 @@
 """Pictures with a class for every pixel: generated ones, real ones, and what is done to them before training."""
 
-from .augment import augment, crop, elastic, flips, intensity, quarter_turns, rotation, scaling, shifts
-from .loading import ClassCounts, DataError, SegmentationData, choose, load, names
-from .weight_maps import with_weight_map
+from .augment.parts import augment, crop, elastic, flips, intensity, quarter_turns, rotation, scaling, shifts
+from .augment.weight_maps import with_weight_map
+from .files import DataError
+from .items import ClassCounts, SegmentationData
+from .sets import choose, load, names
 
 __all__ = [
     "ClassCounts",

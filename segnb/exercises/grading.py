@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segnb.exercises import engine, register, registry, variant
+from segnb.exercises import engine
+from segnb.exercises.check import register, registry, variant
 
 COLUMNS = ("student", "exercise", "points", "max", "how found", "first failed hint", "seconds")
 LARGEST_FILE = 50 * 2**20
@@ -286,7 +287,7 @@ def exercises_in(notebooks: list[list[dict]], exercises: dict[str, engine.Exerci
 
 
 def private_exercises(path: Path) -> dict[str, engine.Exercise]:
-    """The EXERCISES of a teacher's own file, written like segnb/exercises/unet.py."""
+    """The EXERCISES of a teacher's own file, written like segnb/exercises/tasks/unet.py."""
     specification = importlib.util.spec_from_file_location("private_exercises", path)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ._check import INTEGERS, check_input
+from ..shapes import INTEGERS, check_input
 
 
 def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_index=255):

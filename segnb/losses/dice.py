@@ -3,7 +3,7 @@
 import torch
 from torch.autograd.function import once_differentiable
 
-from ._check import check_input
+from ..shapes import check_input
 
 
 def dice(

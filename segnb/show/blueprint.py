@@ -125,7 +125,7 @@ def _words(model, shapes, levels, last, added):
 
 def _stages(model, size, names):
     """Stage → (channels, side), stage → how often the image has been halved there, and (channels, side) of the output."""
-    from segnb.feature_maps import receptive_field
+    from segnb.receptive_field import receptive_field
 
     shapes = {}
     with torch.device("meta"):  # the same network without a single number in it

@@ -13,7 +13,7 @@ def explore(model, image, layers=None):
     the image and the strongest channel of every stage: that is what a page without a kernel shows, once the mime type
     ``application/vnd.jupyter.widget-view+json`` has been taken out of the stored output (`make execute` does).
     """
-    from ..feature_maps import features
+    from ..features import features
 
     if image.ndim != 3:
         shape = "×".join(map(str, image.shape))

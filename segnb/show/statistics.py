@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import torch
 
-from ..data.loading import resize_image, resize_mask
+from ..data.items import resize_image, resize_mask
 from . import style
 from .figures import picture
 from .pixels import class_name, image_pixels, painted, percent

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from segnb.data import cells, dish, street, worlds
-from segnb.data.loading import real_item
+from segnb.data.generated import cells, dish, street, worlds
+from segnb.data.items import real_item
 
 ROUNDS, SCENES = 15, 8
 SETS = {"street": street, "worlds": worlds, "cells": cells, "dish": dish}

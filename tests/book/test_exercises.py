@@ -14,7 +14,8 @@ from nbclient import NotebookClient
 import segnb
 from book.tools import exercises as tool
 from book.tools import notebooks
-from segnb.exercises import CHAPTERS, registry
+from segnb.exercises import registry
+from segnb.exercises.tasks import CHAPTERS
 
 SOLUTIONS = notebooks.find("solution")
 SHEETS = notebooks.find("sheet")
@@ -122,10 +123,10 @@ def test_what_segnb_solution_prints_is_right(name, monkeypatch):
     segnb.check(name, names[name])
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda module: module.__name__)
 def test_every_exercise_is_tried_with_wrong_and_right_answers(chapter):
-    tried = importlib.import_module(f"tests.exercises.test_{chapter}")
-    for exercise in importlib.import_module(f"segnb.exercises.{chapter}").EXERCISES:
+    tried = importlib.import_module(f"tests.exercises.tasks.test_{chapter.__name__.rpartition('.')[2]}")
+    for exercise in chapter.EXERCISES:
         hints = [hint for _, hint in tried.WRONG[exercise.name]]
         assert len(hints) == len(set(hints)) >= 3
         assert len(tried.RIGHT[exercise.name]) >= 2

@@ -21,8 +21,8 @@ def test_a_chapter_is_complete(path):
     subject = path.stem.split("_", 1)[1]
     assert (notebooks.CHAPTERS / "solutions" / path.name).exists()
     assert (notebooks.CHAPTERS / "exercises" / path.name).exists()
-    assert (PACKAGE / "exercises" / f"{subject}.py").exists()
-    assert (TESTS / "exercises" / f"test_{subject}.py").exists()
+    assert (PACKAGE / "exercises" / "tasks" / f"{subject}.py").exists()
+    assert (TESTS / "exercises" / "tasks" / f"test_{subject}.py").exists()
     if folder := SUBJECTS.get(path.stem):
         assert (PACKAGE / folder / f"{subject}.py").exists()
         assert (TESTS / folder / f"test_{subject}.py").exists()
@@ -35,15 +35,20 @@ def test_what_belongs_to_a_chapter_has_one(path):
         assert (notebooks.CHAPTERS / "solutions" / path.name).exists()
 
 
-# What data/ offers; its other modules are parts of these and tested through them.
-SETS = {"loading", "augment", "street", "cells", "dish", "worlds", "camvid", "isbi2012", "pets", "folder"}
+ROOMS = ("losses", "models", "exercises/tasks", "data/generated", "data/real")
 
 
-@pytest.mark.parametrize("folder", ["data", "losses", "models"])
-def test_every_module_is_tested_under_its_name(folder):
-    modules = {path.stem for path in (PACKAGE / folder).glob("[a-z]*.py")}
-    tested = {path.stem.removeprefix("test_") for path in (TESTS / folder).glob("test_*.py")}
-    assert (modules & SETS if folder == "data" else modules) - tested == set()
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_module_is_tested_under_its_name(room):
+    modules = {path.stem for path in (PACKAGE / room).glob("[a-z]*.py")}
+    tested = {path.stem.removeprefix("test_") for path in (TESTS / room).glob("test_*.py")}
+    assert modules
+    assert modules - tested == set()
+
+
+def test_every_file_of_tests_stands_in_the_room_of_its_subject():
+    rooms = {str(path.parent.relative_to(TESTS)) for path in TESTS.rglob("test_*.py")} - {"book"}
+    assert all((PACKAGE / room).is_dir() for room in rooms)
 
 
 def test_the_map_of_chapters_knows_every_chapter():

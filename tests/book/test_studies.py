@@ -1,6 +1,5 @@
 """The studies' machinery, and every study: its figures belong to the code as it is now, and it still runs."""
 
-import importlib
 import json
 import math
 
@@ -8,6 +7,7 @@ import pytest
 
 import segnb
 from book.tools import studies
+from segnb.data.sets import SETS, GeneratedSet
 from segnb.studies import results
 
 HELD = '''
@@ -144,11 +144,10 @@ def test_the_stored_figures_belong_to_the_code(path):
 @pytest.fixture
 def few_pictures(monkeypatch):
     """Generated sets of at most 24 pictures a split: a brief run asks whether the study still runs, not what it finds."""
-    for name in segnb.data.names():
-        module = importlib.import_module(f"segnb.data.{name}")
-        if hasattr(module, "render"):
-            for split, count in module.SPLITS.items():
-                monkeypatch.setitem(module.SPLITS, split, min(count, 24))
+    for one in SETS.values():
+        if isinstance(one, GeneratedSet):
+            for split, count in one.module.SPLITS.items():
+                monkeypatch.setitem(one.module.SPLITS, split, min(count, 24))
 
 
 @every

@@ -12,7 +12,7 @@ from segnb.exercises import grading, unet, variant
 ROOT = Path(__file__).parents[2]
 SHEET = json.loads((ROOT / "chapters/exercises/06_unet.ipynb").read_text(encoding="utf-8"))
 PRIVATE = """
-from segnb.exercises.unet import CROP_AND_CONCAT, NET_PARAMETERS
+from segnb.exercises.tasks.unet import CROP_AND_CONCAT, NET_PARAMETERS
 EXERCISES = [CROP_AND_CONCAT, NET_PARAMETERS]
 """
 STUB = '    raise NotImplementedError("crop_and_concat: write this function")'
@@ -324,7 +324,9 @@ def test_without_walls_nothing_runs_until_it_is_trusted(tmp_path, monkeypatch, c
     assert "unshare: Operation not permitted" in capsys.readouterr().out
     assert not out.exists()
     private = tmp_path / "private.py"
-    private.write_text("from segnb.exercises.unet import CROP_AND_CONCAT\nEXERCISES = [CROP_AND_CONCAT]")
+    private.write_text(
+        "from segnb.exercises.tasks.unet import CROP_AND_CONCAT\nEXERCISES = [CROP_AND_CONCAT]"
+    )
     more = ["--exercises", str(private), "--cpu-seconds", "1", FLAG]
     assert grading.main([str(folder), "--out", str(out), *more]) == 0
     rows = rows_by_student(out)

@@ -1,0 +1,1 @@
+"""What is done to items before training: random changes and weight maps."""

@@ -1,0 +1,1 @@
+"""Sets that are drawn, every item from its own seed: a module each."""

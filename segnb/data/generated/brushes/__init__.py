@@ -1,0 +1,1 @@
+"""What the generated pictures are painted with."""

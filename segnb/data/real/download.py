@@ -1,0 +1,278 @@
+"""Archives of real data: fetched with a progress bar, resumed, checked, unpacked safely, and only then a data set.
+
+A session (one process) waits at most WAIT seconds for servers that send nothing, whatever the number of sets, mirrors
+and connections; `patience` keeps the account.
+"""
+
+import errno
+import http.client
+import os
+import queue
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from ..files import DataError
+
+CHUNK = 2**16
+WAIT = 10  # seconds
+SLOWEST, WINDOW = 2**12, 20  # a transfer must bring so many bytes a second, on average over so many seconds
+LARGEST = 4 * 2**30  # bytes that an archive may unpack to
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or a user's share of it
+MEGABYTES = {"camvid": 187, "isbi2012": 19, "pets": 800}  # of the download
+
+
+class DownloadError(DataError):
+    """A download that failed. `reason` says why in a few words, without the addresses."""
+
+    def __init__(self, folder, problems):
+        """problems: {address: what went wrong there}."""
+        self.reason = "; ".join(dict.fromkeys(problems.values())) or "no time to wait for a server is left"
+        every = "; ".join(f"{url}: {problem}" for url, problem in problems.items()) or self.reason
+        super().__init__(
+            f"{folder.name} could not be downloaded to {folder} ({every}). Run this again when that is mended: it goes "
+            "on where it stopped, if it can."
+        )
+
+
+class Patience:
+    """The seconds that this session may still wait for servers that send nothing. A wait that brought bytes is free."""
+
+    def __init__(self):
+        self.renew()
+
+    def renew(self):
+        self.left = WAIT
+
+    def spend(self, seconds):
+        self.left = max(0, self.left - seconds)
+
+
+patience = Patience()
+
+
+def begin(folder):
+    """Say what is about to be fetched. DataError if `folder` already holds something or cannot be made."""
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise DataError(
+                f"{folder} exists but is not the whole data set. Move or delete it, then download it again: "
+                f"segnb.data.load({folder.name!r}, download=True)"
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as problem:
+        raise DataError(
+            f"{folder} cannot be made ({in_words(problem)}). Set SEGNB_DATA to a folder that can be written to."
+        ) from None
+    size = f"{MEGABYTES[folder.name]} MB, " if folder.name in MEGABYTES else ""
+    print(
+        f"fetching {folder.name} ({size}once) to {folder}; SEGNB_DATA=generated fetches nothing", flush=True
+    )
+
+
+def fetch_archive(folder, urls, parts):
+    """Makes `folder` from a zip archive of a repository.
+
+    urls: mirrors of the archive, tried in order; $SEGNB_MIRROR/<folder's name>.zip comes before them, for a class room
+        with a copy of its own. Each may use its equal share of the seconds that `patience` has left.
+    parts: {folder in the archive, without its top folder: (folder here, number of files)}; nothing else is unpacked.
+    Prints a line before it asks any server. An interrupted transfer goes on where it stopped, also in a later call; one
+    that is too slow (SLOWEST) is interrupted. `folder` appears when every file is there and its checksum (the archive's
+    CRC-32) is right, never before. Raises DownloadError saying what went wrong at each mirror, and DataError if `folder`
+    already holds something or cannot be made.
+    """
+    folder = Path(folder)
+    begin(folder)
+    if os.environ.get("SEGNB_MIRROR"):
+        urls = (f"{os.environ['SEGNB_MIRROR'].rstrip('/')}/{folder.name}.zip", *urls)
+    problems = {}
+    for k, url in enumerate(urls):
+        if not patience.left:
+            break
+        part = folder.with_name(
+            f"{folder.name}.{zlib.crc32(url.encode()):08x}.part"
+        )  # never resume another's file
+        try:
+            fetch(url, part, mirrors=len(urls) - k)
+            _unpack(part, folder, parts)
+            return
+        except (OSError, http.client.HTTPException, DataError) as problem:
+            problems[url] = in_words(problem)
+            if getattr(problem, "errno", None) in FULL:  # no mirror would help; give back what we took
+                part.unlink(missing_ok=True)
+                break
+    raise DownloadError(folder, problems)
+
+
+def fetch(url, part, mirrors=1):
+    """Brings the file `part` to the whole of `url`; goes on as long as each connection brings more of it.
+
+    mirrors: how many addresses, this one included, share what is left of the session's `patience`.
+    Raises OSError, HTTPException or DataError and keeps the part that came.
+    """
+    from tqdm.std import tqdm
+
+    best, pace = -1, Pace()
+    with tqdm(desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True, unit_divisor=1024, delay=1) as bar:
+        while True:
+            have, total = _transfer(url, part, bar, pace, patience.left / mirrors)
+            if total is None or have == total:
+                return
+            if have <= best or not patience.left:
+                raise DataError(f"the transfer stopped after {have:,} of {total:,} bytes")
+            best = have
+
+
+def in_words(problem):
+    """What an exception says, on one line and without its class and number."""
+    cause = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    words = " ".join(str(getattr(cause, "strerror", None) or cause or type(cause).__name__).split())
+    if isinstance(cause, socket.gaierror):
+        return f"no network ({words})"
+    return words or type(cause).__name__
+
+
+class Pace:
+    """Watches a transfer, over all its connections: DataError once it is slower than SLOWEST over WINDOW seconds."""
+
+    def __init__(self):
+        self.since, self.bytes = None, 0
+
+    def count(self, new):
+        now = time.monotonic()
+        self.since = self.since or now
+        self.bytes += new
+        if now - self.since > WINDOW:
+            if self.bytes < SLOWEST * (now - self.since):
+                raise DataError(f"the transfer is slower than {SLOWEST / 1024:.0f} KB a second")
+            self.since, self.bytes = now, 0
+
+
+def _open(request, seconds):
+    """(the answer, its first bytes), at most `seconds` from now; TimeoutError if that is too short.
+
+    urllib's timeout holds for each step alone (an address, a redirection, a line of the head) and not at all for looking
+    up the server's name. So a thread takes the steps, and is left to itself if it takes too long.
+    """
+    result = queue.SimpleQueue()
+
+    def work():
+        try:
+            answer = urllib.request.urlopen(request, timeout=seconds)
+            result.put((answer, answer.read1(CHUNK)))
+        except (OSError, http.client.HTTPException, ValueError) as problem:
+            result.put(problem)
+
+    start = time.monotonic()
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        found = result.get(timeout=seconds)
+    except queue.Empty:
+        found = TimeoutError()
+    if isinstance(found, tuple):
+        return found
+    if isinstance(getattr(found, "reason", found), TimeoutError):
+        patience.spend(seconds)
+        raise TimeoutError(f"the server sent nothing for {seconds:.2g} s")
+    patience.spend(time.monotonic() - start)
+    raise found
+
+
+def _transfer(url, part, bar, pace, seconds):
+    """One connection, from the end of `part` on. Returns (bytes on disk, bytes in all or None if not announced).
+
+    It ends when for `seconds` nothing comes.
+    """
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(
+        url, headers={"User-Agent": "segnb", **({"Range": f"bytes={have}-"} if have else {})}
+    )
+    try:
+        answer, chunk = _open(request, seconds)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
+            return have, have  # nothing left to send
+        part.unlink(missing_ok=True)
+        raise DataError(f"the server answers {error.code} {error.reason}") from None
+    with answer:
+        if answer.headers.get_content_type() == "text/html":
+            part.unlink(missing_ok=True)
+            raise DataError("the server sent a web page instead of the archive")
+        if answer.status != 206:  # it sends the whole file again
+            have = 0
+        length = answer.headers.get("Content-Length")
+        bar.total, bar.n = (have + int(length) if length else None), have
+        with part.open("ab" if have else "wb") as file:
+            try:
+                while chunk:
+                    file.write(chunk)
+                    bar.update(len(chunk))
+                    pace.count(len(chunk))
+                    chunk = answer.read1(CHUNK)
+            except (http.client.IncompleteRead, ConnectionError, TimeoutError) as problem:
+                if isinstance(problem, TimeoutError):
+                    patience.spend(seconds)
+                if not length:
+                    raise
+    return part.stat().st_size, bar.total
+
+
+def _unpack(part, folder, parts):
+    """Unpacks the archive beside `folder` and moves the result there when it is complete; deletes a bad archive."""
+    unpacking = folder.with_name(f"{folder.name}.unpacking")
+    shutil.rmtree(unpacking, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(part) as archive:
+            for info, target in _members(archive, parts):
+                (unpacking / target).parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(info) as source, (unpacking / target).open("wb") as copy:
+                    shutil.copyfileobj(source, copy)
+        for here, count in parts.values():
+            found = len(list((unpacking / here).glob("*")))
+            if found != count:
+                raise DataError(f"the archive has {found} files for {here}, not {count}")
+        if folder.exists():
+            folder.rmdir()  # empty, or this fails
+        unpacking.rename(folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as problem:
+        part.unlink()
+        raise DataError(f"what came is not a whole zip archive ({problem})") from None
+    except DataError:
+        part.unlink()
+        raise
+    finally:
+        shutil.rmtree(unpacking, ignore_errors=True)
+    for leftover in folder.parent.glob(f"{folder.name}.*.part"):
+        leftover.unlink()
+
+
+def _members(archive, parts):
+    """The wanted files of the archive, as (info, path here). DataError if any name or kind of file is unsafe."""
+    wanted = []
+    for info in archive.infolist():
+        path = PurePosixPath(info.filename)
+        is_link = info.external_attr >> 16 & 0o170000 == 0o120000
+        if (
+            path.is_absolute()
+            or ".." in path.parts
+            or "\\" in info.filename
+            or ":" in info.filename
+            or is_link
+        ):
+            raise DataError(f"the archive has an unsafe member, {info.filename!r}")
+        here, _ = parts.get("/".join(path.parts[1:-1]), (None, 0))
+        if here is not None and not info.is_dir():
+            wanted.append((info, f"{here}/{path.name}"))
+    if sum(info.file_size for info, _ in wanted) > LARGEST:
+        raise DataError("the archive would unpack to more than 4 GB")
+    return wanted

@@ -1,0 +1,84 @@
+"""isbi2012: the first data set of the U-Net paper, real electron microscope slices of nerve tissue; `cells` is its twin.
+
+30 labelled slices of 512×512 pixels, `train/image/N.png` and `train/label/N.png` (0 membrane, 255 cell). The challenge's
+own test labels were never published, so the course divides the labelled slices: 0-19 train, 20-23 val, 24-29 test.
+Arganda-Carreras et al. 2015, "Crowdsourcing the creation of image segmentation algorithms for connectomics".
+"""
+
+import numpy as np
+
+from ..files import DataError, read_image, read_mask
+from ..generated.cells import CHANNELS, CLASSES, PALETTE
+from ..items import from_files
+
+__all__ = [
+    "CHANNELS",
+    "CLASSES",
+    "PALETTE",
+    "SLICES",
+    "TWIN",
+    "URLS",
+    "download",
+    "files",
+    "open_set",
+    "read",
+]
+
+TWIN = "cells"
+SLICES = {"train": range(20), "val": range(20, 24), "test": range(24, 30)}
+COMMIT = "b45af4d458437d8281cc218a07fd4380818ece4a"
+URLS = (
+    f"https://github.com/zhixuhao/unet/archive/{COMMIT}.zip",
+    f"https://codeload.github.com/zhixuhao/unet/zip/{COMMIT}",
+)
+PARTS = {f"data/membrane/train/{kind}": (f"train/{kind}", 30) for kind in ("image", "label")}
+
+
+def open_set(root, split, size=None):
+    """The split in `root/isbi2012` as a `SegmentationData`."""
+    return from_files(
+        "isbi2012", split, files(root / "isbi2012", split), read, classes=CLASSES, palette=PALETTE, size=size
+    )
+
+
+def files(folder, split):
+    """[(image path, label path)] of the split's slices. DataError if the split is absent or a file of it is missing."""
+    if not (folder / "train" / "image").is_dir():
+        raise DataError(
+            f"isbi2012 is not at {folder}. Fetch it (19 MB) with segnb.data.load('isbi2012', download=True), set "
+            "SEGNB_DATA to the folder that holds isbi2012/, or use its generated twin, segnb.data.load('cells')."
+        )
+    pairs = [
+        tuple(folder / "train" / kind / f"{n}.png" for kind in ("image", "label")) for n in SLICES[split]
+    ]
+    if not any(image.exists() for image, _ in pairs):
+        first, last = SLICES[split][0], SLICES[split][-1]
+        raise DataError(
+            f"{folder} has no slices {first}-{last}, which are the split {split!r}. The full download has all 30: move "
+            "this copy away, then segnb.data.load('isbi2012', download=True)."
+        )
+    for path in (path for pair in pairs for path in pair):
+        if not path.exists():
+            raise DataError(
+                f"{path} is missing: every slice needs its image and its label. Download isbi2012 again."
+            )
+    return pairs
+
+
+def read(image_path, label_path):
+    """(image uint8 H×W, mask uint8 H×W with 0 = membrane, 1 = cell). DataError for labels that are not 0 or 255."""
+    label = read_mask(label_path)
+    if not np.isin(label, (0, 255)).all():
+        strange = int(label[~np.isin(label, (0, 255))][0])
+        raise DataError(
+            f"{label_path} has the unknown label {strange}; labels are 0 (membrane) and 255 (cell). Was it resized or "
+            "saved as JPEG? Download isbi2012 again."
+        )
+    return read_image(image_path, channels=1), (label // 255).astype(np.uint8)
+
+
+def download(folder):
+    """Fetches all 30 slices (an archive of 19 MB) into `folder`; see `segnb.data.download.fetch_archive`."""
+    from .download import fetch_archive
+
+    fetch_archive(folder, URLS, PARTS)

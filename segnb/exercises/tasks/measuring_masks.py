@@ -1,0 +1,565 @@
+"""The exercises of chapter 2, measuring: count, divide and average, mend scores that run and are wrong, and say how sure one is."""
+
+import torch
+
+from segnb.exercises.engine import Case, Exercise, Mistake
+from segnb.exercises.tasks.every_pixel import labels, my_street
+
+VOID = 255
+
+
+def truth_and_guess(seed, *shape, classes=4, void=0.2):
+    """A mask with void, and a guess without any that agrees with about two thirds of it."""
+    truth = labels(seed, *shape, classes=classes, void=void)
+    generator = torch.Generator().manual_seed(seed + 1000)
+    noise = torch.randint(classes, shape, generator=generator)
+    keep = (truth != VOID) & (torch.rand(shape, generator=generator) < 0.6)
+    return truth, truth.where(keep, noise)
+
+
+def some_matrices(seed, count, classes=4, absent=()):
+    """The confusion matrices of small pictures; the classes in `absent` occur in none of them."""
+    matrices = torch.stack(
+        [count_pairs(*truth_and_guess(seed + 7 * n, 4, 5 + 3 * n, classes=classes), classes) for n in range(count)]
+    )  # fmt: skip
+    for k in absent:
+        matrices[:, k], matrices[:, :, k] = 0, 0
+    return matrices
+
+
+# ------------------------------------------------------------------------------------------ count_pairs
+
+
+def count_pairs(truth, guess, num_classes):
+    known = truth != 255
+    pairs = num_classes * truth[known] + guess[known]
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+def void_as_last(truth, guess, num_classes):
+    truth = truth.clamp(max=num_classes - 1)
+    return torch.bincount((num_classes * truth + guess).flatten(), minlength=num_classes**2).view(
+        num_classes, num_classes
+    )
+
+
+def shares_of_rows(truth, guess, num_classes):
+    counts = count_pairs(truth, guess, num_classes)
+    return counts / counts.sum(1, keepdim=True).clamp(min=1)
+
+
+def squeezed_counts(truth, guess, num_classes):
+    """Without minlength: as many rows as the largest class needs."""
+    known = truth != VOID
+    k = int(max(truth[known].max(), guess[known].max())) + 1
+    return count_pairs(truth, guess, k)
+
+
+COUNT_PAIRS = Exercise(
+    count_pairs,
+    points=2,
+    cases=(
+        Case(
+            "six pixels of three classes, by hand",
+            (torch.tensor([[0, 0, 1], [2, 2, 2]]), torch.tensor([[0, 1, 1], [2, 2, 0]]), 3),
+            "Class 0 was called 0 and 1 once each, class 1 was called 1, class 2 was called 2 twice and 0 once.",
+        ),
+        Case(
+            "void is counted nowhere",
+            (torch.tensor([[0, 255], [1, 255]]), torch.tensor([[0, 1], [0, 0]]), 2),
+            "Two pixels of the truth are void: only the other two count.",
+        ),
+        Case(
+            "a class that never occurs has its row and column all the same",
+            (torch.tensor([[0, 1]]), torch.tensor([[1, 1]]), 4),
+            "With num_classes = 4 the result is 4×4, whatever the masks hold.",
+        ),
+        Case("two pictures at once", lambda seed: (*truth_and_guess(seed, 2, 6, 7), 4)),
+    ),
+    mistakes=(
+        Mistake(
+            lambda truth, guess, num_classes: count_pairs(truth, guess, num_classes).T.clone(),
+            "All counts are there, lying on their side: rows belong to the truth, columns to the guess.",
+        ),
+        Mistake(
+            void_as_last,
+            "Void was counted as the last class. Take the pixels out where the truth is 255, before you count.",
+        ),
+        Mistake(
+            shares_of_rows,
+            "You divide each row by its sum. Counts are wanted: only counts of many pictures can be added.",
+        ),
+        Mistake(
+            squeezed_counts,
+            "The table has no room for classes that do not occur here. Give bincount a minlength of num_classes².",
+        ),
+    ),
+    hints=(
+        "Leave out the pixels where truth == 255. Each of the others is a pair (t, g): how often does each pair occur?",
+        "num_classes * t + g is a number of its own for every pair; torch.bincount counts numbers.",
+        "torch.bincount(num_classes * truth[known] + guess[known], minlength=num_classes**2).view(num_classes, num_classes)",
+    ),
+)
+
+# -------------------------------------------------------------------------------------------- class_iou
+
+
+def class_iou(matrix):
+    right = matrix.diagonal().double()
+    return right / (matrix.sum(0) + matrix.sum(1) - right)
+
+
+def iou_by(formula):
+    """A wrong answer: another formula of right, true and called."""
+
+    def measured(matrix):
+        return formula(matrix.diagonal().double(), matrix.sum(1).double(), matrix.sum(0).double())
+
+    return measured
+
+
+CLASS_IOU = Exercise(
+    class_iou,
+    points=2,
+    cases=(
+        Case(
+            "two classes, by hand",
+            (torch.tensor([[6, 2], [1, 3]]),),
+            "Class 0: 6 shared, 8 true, 7 called, so 6 / (8 + 7 − 6) = 0.667. Class 1: 3 / (4 + 5 − 3) = 0.5.",
+        ),
+        Case(
+            "a class that is nowhere is NaN",
+            (torch.tensor([[4, 0, 1], [0, 0, 0], [2, 0, 3]]),),
+            "Class 1 has no row and no column: 0 / 0 is NaN, and says that there is nothing to measure.",
+        ),
+        Case(
+            "a class that is only invented gets 0",
+            (torch.tensor([[4, 1], [0, 0]]),),
+            "Nobody is of class 1, and one pixel was called so: the union is 1, and the overlap 0.",
+        ),
+        Case("a matrix of four classes", lambda seed: (some_matrices(seed, 1)[0],)),
+    ),
+    mistakes=(
+        Mistake(
+            iou_by(lambda right, true, called: right / true),
+            "You divide by the row: that is class accuracy, and it does not see what was called wrongly. The union has the column too.",
+        ),
+        Mistake(
+            iou_by(lambda right, true, called: right / called),
+            "You divide by the column: that is precision, and it does not see what was missed. The union has the row too.",
+        ),
+        Mistake(
+            iou_by(lambda right, true, called: right / (true + called)),
+            "Row plus column counts the shared pixels twice: take the diagonal off once.",
+        ),
+        Mistake(
+            iou_by(lambda right, true, called: 2 * right / (true + called)),
+            "This is Dice: twice the overlap over the sum of both. IoU divides the overlap by the union.",
+        ),
+        Mistake(
+            iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(0)),
+            "A class that is nowhere got 0, as if it had been missed. Leave the NaN that 0 / 0 gives.",
+        ),
+        Mistake(
+            iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(1)),
+            "A class that is nowhere got 1, as if it had been found. Leave the NaN that 0 / 0 gives.",
+        ),
+        Mistake(
+            iou_by(lambda right, true, called: (right / (true + called - right)).nanmean()),
+            "This is the mean over the classes. One number for each class is wanted.",
+        ),
+    ),
+    hints=(
+        "Three numbers for each class: what is right (the diagonal), what is true (its row), what was called so (its column).",
+        "The union is true + called − right: what is right stands in both.",
+        "right = matrix.diagonal().double(); right / (matrix.sum(1) + matrix.sum(0) - right)",
+    ),
+)
+
+# -------------------------------------------------------------------------------------- mended_accuracy
+
+
+def mended_accuracy(guess, truth):
+    return (guess == truth)[truth != 255].double().mean()
+
+
+MENDED_ACCURACY = Exercise(
+    mended_accuracy,
+    points=1,
+    cases=(
+        Case(
+            "one of three labelled pixels is wrong, one is void",
+            (torch.tensor([[0, 1], [1, 2]]), torch.tensor([[0, 1], [2, 255]])),
+            "Three pixels have a label and two of them are right: 2/3.",
+        ),
+        Case(
+            "without void",
+            lambda seed: truth_and_guess(seed, 4, 5, void=0)[::-1],
+            "No void here: the share of equal pixels.",
+        ),
+        Case("much void", lambda seed: truth_and_guess(seed, 6, 8, void=0.5)[::-1]),
+    ),
+    mistakes=(
+        Mistake(
+            lambda guess, truth: (guess == truth).double().mean(),
+            "Void still counts as wrong: a guess is never 255. Take these pixels out above and below the line.",
+        ),
+        Mistake(
+            lambda guess, truth: ((guess == truth) | (truth == VOID)).double().mean(),
+            "Now void counts as right. It is neither: take these pixels out above and below the line.",
+        ),
+        Mistake(
+            lambda guess, truth: (guess == truth)[truth != VOID].double().sum(),
+            "This is how many pixels are right. Divide by the number of pixels that have a label.",
+        ),
+        Mistake(
+            lambda guess, truth: 1 - mended_accuracy(guess, truth),
+            "This is the share that is wrong.",
+        ),
+    ),
+    hints=(
+        "Which pixels may count at all? Where the truth is not 255.",
+        "(guess == truth)[truth != 255] are the answers that count.",
+        "(guess == truth)[truth != 255].double().mean()",
+    ),
+)
+
+# -------------------------------------------------------------------------------------- mended_mean_iou
+
+
+def mended_mean_iou(matrices):
+    total = matrices.sum(0)
+    right = total.diagonal().double()
+    return (right / (total.sum(0) + total.sum(1) - right)).nanmean()
+
+
+def mean_of_batches(matrices):
+    return torch.stack([class_iou(matrix).nanmean() for matrix in matrices]).mean()
+
+
+MENDED_MEAN_IOU = Exercise(
+    mended_mean_iou,
+    points=2,
+    cases=(
+        Case(
+            "two batches of two classes, by hand",
+            (torch.tensor([[[8, 0], [1, 1]], [[2, 2], [0, 6]]]),),
+            "Added up: 10, 2, 1 and 7. IoUs 10/13 and 7/10, mean 0.735.",
+        ),
+        Case(
+            "a class that is absent everywhere",
+            lambda seed: (some_matrices(seed, 3, absent=(2,)),),
+            "Three classes are there; their mean is wanted.",
+        ),
+        Case("one batch", lambda seed: (some_matrices(seed, 1),)),
+        Case("five batches of growing pictures", lambda seed: (some_matrices(seed, 5),)),
+    ),
+    mistakes=(
+        Mistake(
+            lambda matrices: torch.stack([class_iou(m).nan_to_num(0).mean() for m in matrices]).mean(),
+            "Both faults are still there: a mean of the batches' means, in which absent classes count as 0.",
+        ),
+        Mistake(
+            mean_of_batches,
+            "Absent classes are left out now. But you still divide batch by batch: add up the matrices first, then divide once.",
+        ),
+        Mistake(
+            lambda matrices: class_iou(matrices.sum(0)).nan_to_num(0).mean(),
+            "You add up first, as one should. A class that is nowhere still counts as 0: leave it out with nanmean.",
+        ),
+        Mistake(
+            lambda matrices: class_iou(matrices.sum(0)).nan_to_num(1).mean(),
+            "You add up first, as one should. A class that is nowhere counts as 1 now: leave it out with nanmean.",
+        ),
+    ),
+    hints=(
+        "Counts can be added, quotients cannot. When do you divide?",
+        "matrices.sum(0) is the matrix of the whole set. Take the IoU of each class from it.",
+        "total = matrices.sum(0); right = total.diagonal().double(); (right / (total.sum(0) + total.sum(1) - right)).nanmean()",
+    ),
+)
+
+# -------------------------------------------------------------------------------------------- mean_dice
+
+
+def mean_dice(ious):
+    return (2 * ious / (1 + ious)).nanmean()
+
+
+def of_the_mean(ious):
+    mean = ious.nanmean()
+    return 2 * mean / (1 + mean)
+
+
+MEAN_DICE = Exercise(
+    mean_dice,
+    points=1,
+    cases=(
+        Case(
+            "IoUs of 1 and 0.5",
+            (torch.tensor([1.0, 0.5], dtype=torch.float64),),
+            "Dice is 1 for the first class and 2·0.5/1.5 = 0.667 for the second: mean 0.833.",
+        ),
+        Case(
+            "an absent class is left out",
+            (torch.tensor([0.2, float("nan"), 0.8], dtype=torch.float64),),
+            "NaN is no number to be averaged: two classes are left.",
+        ),
+        Case(
+            "six classes",
+            lambda seed: (torch.rand(6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64),),
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            of_the_mean,
+            "You turn the mean IoU into Dice. The curve between the two is bent: turn each class first, then take the mean.",
+        ),
+        Mistake(
+            lambda ious: (2 * ious / (1 + ious)).nan_to_num(0).mean(),
+            "The absent class counts as 0. Leave it out with nanmean.",
+        ),
+        Mistake(
+            lambda ious: (ious / (2 - ious)).nanmean(),
+            "This is the way back, from Dice to IoU. Dice is the larger of the two: 2·J / (1 + J).",
+        ),
+        Mistake(lambda ious: ious.nanmean(), "This is the mean IoU itself."),
+    ),
+    hints=(
+        "Each class has a Dice of its own.",
+        "2 * ious / (1 + ious) turns all classes at once.",
+        "(2 * ious / (1 + ious)).nanmean()",
+    ),
+)
+
+# ---------------------------------------------------------------------------------------------- outline
+
+
+def outline(region):
+    inside = region.clone()
+    inside[1:] &= region[:-1]
+    inside[:-1] &= region[1:]
+    inside[:, 1:] &= region[:, :-1]
+    inside[:, :-1] &= region[:, 1:]
+    return region & ~inside
+
+
+def outline_by(footprint, border):
+    """An outline by erosion with another neighbourhood, or another opinion of what lies beyond the picture."""
+
+    def eroded(region):
+        from scipy.ndimage import binary_erosion, generate_binary_structure
+
+        structure = generate_binary_structure(2, footprint)
+        return region & ~torch.from_numpy(
+            binary_erosion(region.numpy(), structure=structure, border_value=border)
+        )
+
+    return eroded
+
+
+def outside(region):
+    from scipy.ndimage import binary_dilation
+
+    return torch.from_numpy(binary_dilation(region.numpy())) & ~region
+
+
+def blob(seed):
+    generator = torch.Generator().manual_seed(seed)
+    region = torch.zeros(9, 11, dtype=torch.bool)
+    top, left = (int(n) for n in torch.randint(3, (2,), generator=generator))
+    region[top : top + 5, left : left + 6] = True
+    region[top + 3 :, left + 4 :] = True
+    return (region,)
+
+
+OUTLINE = Exercise(
+    outline,
+    points=2,
+    cases=(
+        Case(
+            "a square of 3×3 in the middle of 5×5: all but its middle pixel",
+            (torch.nn.functional.pad(torch.ones(3, 3), (1, 1, 1, 1)).bool(),),
+            "The eight pixels round the middle touch something else, and the middle does not.",
+        ),
+        Case(
+            "the edge of the picture is no outline",
+            (torch.tensor([[1, 1, 0], [1, 1, 0], [1, 1, 0]]).bool(),),
+            "Only the second column touches pixels outside the region. The first touches the edge, where nothing is known.",
+        ),
+        Case("an L-shaped region", blob),
+        Case("a region that fills the picture has none", (torch.ones(3, 4, dtype=torch.bool),)),
+    ),
+    mistakes=(
+        Mistake(
+            outline_by(1, 0),
+            "You take the picture's edge for an outline. What lies beyond it is unknown: only neighbours inside the picture count.",
+        ),
+        Mistake(
+            outline_by(2, 1),
+            "You count neighbours across corners too. Only the four that share a side make an outline here.",
+        ),
+        Mistake(
+            outside,
+            "These are the pixels just outside the region. Its own pixels along the border are wanted.",
+        ),
+        Mistake(
+            lambda region: region & ~outline(region),
+            "This is the inside, what is left without the outline.",
+        ),
+    ),
+    hints=(
+        "A pixel of the region belongs to the outline if one of its four neighbours does not belong to the region.",
+        "region[1:] and region[:-1] are the same picture moved by one row: compare them. Mind the rows at the picture's edge.",
+        "inside = region.clone(); inside[1:] &= region[:-1]; inside[:-1] &= region[1:]; the same with columns; region & ~inside",
+    ),
+)
+
+# --------------------------------------------------------------------------------------------- interval
+
+
+def interval(matrices, draws):
+    scores = []
+    for draw in draws:
+        total = matrices[draw].sum(0)
+        right = total.diagonal().double()
+        scores.append((right / (total.sum(0) + total.sum(1) - right)).nanmean())
+    return torch.quantile(torch.stack(scores), torch.tensor([0.025, 0.975], dtype=torch.float64))
+
+
+def interval_by(score=mended_mean_iou, ends=(0.025, 0.975)):
+    def measured(matrices, draws):
+        scores = torch.stack([score(matrices[draw]) for draw in draws])
+        return torch.quantile(scores, torch.tensor(ends, dtype=torch.float64))
+
+    return measured
+
+
+def one_set(matrices, draws):
+    scores = class_ious(matrices).nanmean(1)
+    return torch.quantile(scores, torch.tensor([0.025, 0.975], dtype=torch.float64))
+
+
+def class_ious(matrices):
+    return torch.stack([class_iou(matrix) for matrix in matrices])
+
+
+def two_deviations(matrices, draws):
+    scores = torch.stack([mended_mean_iou(matrices[draw]) for draw in draws])
+    return torch.stack(
+        [scores.mean() - 2 * scores.std(correction=0), scores.mean() + 2 * scores.std(correction=0)]
+    )
+
+
+def without_return(seed, count, rounds):
+    """Matrices and draws of indices, with some drawn twice."""
+    generator = torch.Generator().manual_seed(seed)
+    return some_matrices(seed, count), torch.randint(count, (rounds, count), generator=generator)
+
+
+INTERVAL = Exercise(
+    interval,
+    points=3,
+    cases=(
+        Case(
+            "two pictures, three draws, by hand",
+            (torch.tensor([[[4, 0], [0, 4]], [[2, 2], [2, 2]]]), torch.tensor([[0, 0], [0, 1], [1, 1]])),
+            "The three sets have mean IoUs of 1, 0.6 and 0.333. The quantiles 2.5 % and 97.5 % lie a little inside the ends.",
+        ),
+        Case("one draw of everything: both ends are the score of the set", lambda seed: (some_matrices(seed, 4), torch.arange(4)[None])),
+        Case("six pictures, forty draws", lambda seed: without_return(seed, 6, 40)),
+    ),
+    mistakes=(
+        Mistake(
+            interval_by(mean_of_batches),
+            "You average the pictures' own mean IoUs. Add up the matrices of each draw first, and divide once.",
+        ),
+        Mistake(
+            interval_by(ends=(0.05, 0.95)),
+            "Between 5 % and 95 % lie nine tenths of the draws. For 95 in a hundred leave 2.5 % out on each side.",
+        ),
+        Mistake(
+            interval_by(ends=(0.0, 1.0)),
+            "These are the smallest and the largest draw: they move further apart with every draw. Leave 2.5 % out on each side.",
+        ),
+        Mistake(
+            one_set,
+            "You take quantiles of single pictures' scores. How sure we are of the whole set is another question: a score for each draw.",
+        ),
+        Mistake(
+            two_deviations,
+            "Mean and two deviations is a good guess if the draws lie evenly round their mean. Quantiles need no such wish.",
+        ),
+    ),
+    hints=(
+        "Each row of `draws` makes a set: matrices[draw]. What is its mean IoU?",
+        "Collect one mean IoU for each draw, by adding matrices up first, then torch.quantile(scores, ...).",
+        "torch.quantile(torch.stack([mean_iou_of(matrices[draw].sum(0)) for draw in draws]), torch.tensor([0.025, 0.975], dtype=torch.float64))",
+    ),
+)  # fmt: skip
+
+# --------------------------------------------------------------------------------------------- moved_iou
+
+
+def moved(number, step=1):
+    """(moved mask, mask, where the mask is known) of a street of val."""
+    from segnb.data import load
+
+    truth = load("street", "val")[number][1]
+    return truth.roll(step, 1), truth, truth != VOID
+
+
+def moved_iou(number, step=1):
+    guess, truth, known = moved(number, step)
+    both, either = (guess == 1) & (truth == 1), (guess == 1) | (truth == 1)
+    return (both[known].sum() / either[known].sum()).item()
+
+
+def moved_dice(number):
+    iou = moved_iou(number)
+    return 2 * iou / (1 + iou)
+
+
+def moved_found(number):
+    guess, truth, _ = moved(number)
+    return ((guess == 1)[truth == 1]).double().mean().item()
+
+
+def moved_accuracy(number):
+    guess, truth, known = moved(number)
+    return (guess == truth)[known].double().mean().item()
+
+
+MOVED_IOU = Exercise(
+    moved_iou,
+    literal=True,
+    cases=(
+        Case(
+            "the IoU of the buildings of your own street, moved by one pixel",
+            my_street,
+            "Shared pixels divided by those of either; void pixels of the truth are left out of both.",
+        ),
+    ),
+    mistakes=(
+        Mistake(moved_dice, "This is Dice. IoU divides the shared pixels by the union, once each."),
+        Mistake(moved_found, "This is the share of building pixels that were found. The union also has what was called so wrongly."),
+        Mistake(moved_accuracy, "This is the pixel accuracy, over all classes. The IoU of one class is wanted: building, number 1."),
+        Mistake(lambda number: moved_iou(number, 2), "This is the IoU after two pixels. Move the mask by one."),
+    ),
+    hints=(
+        "mask.roll(1, 1) moves a mask by one pixel to the right. Building is class 1.",
+        "both = (guess == 1) & (truth == 1), either = (guess == 1) | (truth == 1), and both only where truth != 255.",
+        "(both[known].sum() / either[known].sum()).item(), with known = truth != 255",
+    ),
+)  # fmt: skip
+
+EXERCISES = [
+    COUNT_PAIRS,
+    CLASS_IOU,
+    MENDED_ACCURACY,
+    MENDED_MEAN_IOU,
+    MEAN_DICE,
+    OUTLINE,
+    INTERVAL,
+    MOVED_IOU,
+]
