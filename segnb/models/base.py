@@ -1,6 +1,7 @@
 """What every network of the course has in common: it states its sizes, and refuses wrong ones by name."""
 
 from collections.abc import Mapping
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +28,14 @@ class SegmentationNet(nn.Module):
     links: tuple[tuple[str, str], ...] = ()
     encoder_name: str | None = None
 
-    def __init__(self, in_channels: int, num_classes: int):
+    def __init__(self, in_channels: int, num_classes: int, **config):
+        """config: the other arguments of the network's own constructor, by name."""
         super().__init__()
         if in_channels < 1 or num_classes < 1:
             raise ValueError(
                 f"in_channels and num_classes must be at least 1, not {in_channels} and {num_classes}"
             )
+        self.config = {"in_channels": in_channels, "num_classes": num_classes, **config}
         self.in_channels, self.num_classes = in_channels, num_classes
         # Buffers, so that they travel with the weights: ImageNet's values replace them with a pretrained encoder.
         self.register_buffer("mean", torch.zeros(in_channels, 1, 1))
@@ -91,7 +94,8 @@ class SegmentationNet(nn.Module):
                 f"load_encoder takes either the weights of torchvision's {self.encoder_name} or pretrained=True"
             )
         if pretrained:
-            from torchvision.models import get_model_weights  # here: torchvision takes seconds to import
+            # Here, not above: torchvision takes seconds to import.
+            from torchvision.models import get_model_weights
 
             state_dict = get_model_weights(self.encoder_name).IMAGENET1K_V1.get_state_dict(check_hash=True)
         encoder, weights = self.encoder_weights(state_dict)
@@ -104,6 +108,24 @@ class SegmentationNet(nn.Module):
     def encoder_weights(self, state_dict: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
         """The part of this network that torchvision has too, and torchvision's weights under that part's names."""
         raise NotImplementedError
+
+
+def he_init(module: nn.Module) -> None:
+    """Gaussian weights of standard deviation √(2/N), N the incoming connections of one neuron, and zero biases.
+
+    For `net.apply`: convolutions are set, other modules left alone. Source: He et al. (2015), eq. 10; U-Net, section 3.
+    Without it VGG16 does not learn from scratch.
+    """
+    if isinstance(module, nn.Conv2d):
+        incoming = module.weight[0].numel()
+    elif isinstance(module, nn.ConvTranspose2d):
+        # Kernel 2, stride 2: one tap a channel reaches each pixel.
+        incoming = module.in_channels
+    else:
+        return
+    nn.init.normal_(module.weight, std=sqrt(2 / incoming))
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
 
 
 def check_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:

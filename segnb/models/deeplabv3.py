@@ -107,18 +107,12 @@ class DeepLabV3(SegmentationNet):
         rates: Sequence[int] = (6, 12, 18),
         image_pooling: bool = True,
     ):
-        super().__init__(in_channels, num_classes)
+        super().__init__(
+            in_channels, num_classes, backbone=backbone, output_stride=output_stride,
+            multi_grid=tuple(multi_grid), rates=tuple(rates), image_pooling=image_pooling,
+        )  # fmt: skip
         if backbone not in BACKBONES:
             raise ValueError(f"backbone is one of {', '.join(BACKBONES)}, not {backbone!r}")
-        self.config = {
-            "in_channels": in_channels,
-            "num_classes": num_classes,
-            "backbone": backbone,
-            "output_stride": output_stride,
-            "multi_grid": tuple(multi_grid),
-            "rates": tuple(rates),
-            "image_pooling": image_pooling,
-        }
         self.step = output_stride
         self.encoder_name = None if backbone == "small" else backbone
 

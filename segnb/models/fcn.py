@@ -6,8 +6,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from segnb.models.base import SegmentationNet
-from segnb.models.vgg import he_init, vgg16_stages, vgg16_weights
+from segnb.models.base import SegmentationNet, he_init
+from segnb.models.vgg import vgg16_stages, vgg16_weights
 
 
 def bilinear_kernel(factor: int) -> Tensor:
@@ -30,7 +30,8 @@ class BilinearUpsampling(nn.ConvTranspose2d):
         if learn:
             self.weight = nn.Parameter(kernel)
         else:
-            self.register_buffer("weight", kernel, persistent=False)  # never changes, so it need not be saved
+            # Never changes, so it need not be saved.
+            self.register_buffer("weight", kernel, persistent=False)
 
 
 def crop(x: Tensor, offset: int, like: Tensor) -> Tensor:
@@ -73,15 +74,14 @@ class FCN(SegmentationNet):
         at_once: bool = False,
         norm: str | None = None,
     ):
-        super().__init__(in_channels, num_classes)
+        super().__init__(
+            in_channels, num_classes, stride=stride, width=width, hidden=hidden,
+            learn_upsampling=learn_upsampling, at_once=at_once, norm=norm,
+        )  # fmt: skip
         if stride not in (8, 16, 32):
             raise ValueError(f"stride is 8, 16 or 32, not {stride}")
         if hidden < 1:
             raise ValueError(f"hidden must be at least 1, not {hidden}")
-        self.config = {
-            "in_channels": in_channels, "num_classes": num_classes, "stride": stride, "width": width,
-            "hidden": hidden, "learn_upsampling": learn_upsampling, "at_once": at_once, "norm": norm,
-        }  # fmt: skip
         self.stride, self.at_once = stride, at_once
         self.encoder_name = "vgg16" if norm is None else "vgg16_bn"
 
@@ -91,7 +91,8 @@ class FCN(SegmentationNet):
         self.pool1, self.pool2, self.pool3, self.pool4, self.pool5 = pools
         self.fc6 = nn.Sequential(nn.Conv2d(8 * width, hidden, 7), nn.ReLU(inplace=True), nn.Dropout(0.5))
         self.fc7 = nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True), nn.Dropout(0.5))
-        self.apply(he_init)  # all but the scores, which come next
+        # All but the scores, which come next and start at zero.
+        self.apply(he_init)
 
         upsampling = partial(BilinearUpsampling, num_classes, learn=learn_upsampling)
         self.score = score_layer(hidden, num_classes)

@@ -24,7 +24,8 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None
-        if stride > 1 or in_channels != out_channels:  # x needs the shape of f(x) before they can be added
+        # x needs the shape of f(x) before they can be added.
+        if stride > 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
             )
@@ -77,7 +78,8 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
 
-        in_channels, reached, rate = channels[0], 4, 1  # the two layers above have stride 4 together
+        # The two layers above have stride 4 together.
+        in_channels, reached, rate = channels[0], 4, 1
         for stage in range(4):
             stride = 1 if stage == 0 else 2
             if reached * stride > output_stride:

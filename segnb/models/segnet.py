@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from segnb.models.base import SegmentationNet
-from segnb.models.vgg import ConvStage, he_init, vgg16_stages, vgg16_weights
+from segnb.models.base import SegmentationNet, he_init
+from segnb.models.vgg import ConvStage, vgg16_stages, vgg16_weights
 
 
 class SegNet(SegmentationNet):
@@ -31,9 +31,7 @@ class SegNet(SegmentationNet):
     encoder_name = "vgg16_bn"
 
     def __init__(self, in_channels: int = 3, num_classes: int = 11, *, width: int = 64):
-        super().__init__(in_channels, num_classes)
-        self.config = {"in_channels": in_channels, "num_classes": num_classes, "width": width}
-
+        super().__init__(in_channels, num_classes, width=width)
         w = width
         self.encoder = nn.ModuleList(vgg16_stages(in_channels, width, norm="batch"))
         self.pool = nn.ModuleList(nn.MaxPool2d(2, ceil_mode=True, return_indices=True) for _ in range(5))
@@ -53,9 +51,8 @@ class SegNet(SegmentationNet):
             *(f"{part}.{i}" for i in range(5) for part in ("unpool", "decoder")),
             "head",
         )
-        self.links = tuple(
-            (f"encoder.{4 - i}", f"decoder.{i}") for i in range(5)
-        )  # what crosses are the indices
+        # What crosses over are the indices.
+        self.links = tuple((f"encoder.{4 - i}", f"decoder.{i}") for i in range(5))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.normalise(x)
@@ -66,7 +63,8 @@ class SegNet(SegmentationNet):
             x, where = pool(x)
             indices.append(where)
         for unpool, stage in zip(self.unpool, self.decoder):
-            x = unpool(x, indices.pop(), output_size=sizes.pop())  # last in, first out
+            # Last in, first out.
+            x = unpool(x, indices.pop(), output_size=sizes.pop())
             x = stage(x)
         return self.head(x)
 

@@ -1,11 +1,9 @@
 """U-Net, as in Ronneberger, Fischer and Brox (2015), "U-Net: Convolutional Networks for Biomedical Image Segmentation"."""
 
-from math import sqrt
-
 import torch
 from torch import Tensor, nn
 
-from segnb.models.base import SegmentationNet
+from segnb.models.base import SegmentationNet, he_init
 
 
 class DoubleConv(nn.Sequential):
@@ -55,27 +53,29 @@ class UNet(SegmentationNet):
         skips: bool = True,
         norm: str | None = None,
     ):
-        super().__init__(in_channels, num_classes)
+        super().__init__(
+            in_channels, num_classes, width=width, depth=depth, padding=padding, skips=skips, norm=norm
+        )
         if padding not in ("valid", "same"):
             raise ValueError(f'padding is "valid" or "same", not {padding!r}')
         if norm not in (None, "batch"):
             raise ValueError(f'norm is None or "batch", not {norm!r}')
         if width < 1 or depth < 1:
             raise ValueError(f"width and depth must be at least 1, not {width} and {depth}")
-        self.config = {"in_channels": in_channels, "num_classes": num_classes, "width": width, "depth": depth}
-        self.config |= {"padding": padding, "skips": skips, "norm": norm}
         self.depth, self.padding, self.skips = depth, padding, skips
         self.step = 2**depth
         self.margin = 6 * 2**depth - 4 if padding == "valid" else 0
 
         pad = 1 if padding == "same" else 0
-        channels = [width * 2**level for level in range(depth + 1)]  # 64, 128, 256, 512, 1024
+        # 64, 128, 256, 512, 1024
+        channels = [width * 2**level for level in range(depth + 1)]
         inputs = [in_channels, *channels]
         self.encoder = nn.ModuleList(DoubleConv(inputs[i], channels[i], pad, norm) for i in range(depth))
         self.pool = nn.MaxPool2d(2)
         self.bottom = DoubleConv(channels[-2], channels[-1], pad, norm)
 
-        upwards = channels[-2::-1]  # 512, 256, 128, 64
+        # 512, 256, 128, 64
+        upwards = channels[-2::-1]
         self.upconv = nn.ModuleList(nn.ConvTranspose2d(2 * c, c, 2, stride=2) for c in upwards)
         self.decoder = nn.ModuleList(DoubleConv(2 * c if skips else c, c, pad, norm) for c in upwards)
         self.head = nn.Conv2d(width, num_classes, 1)
@@ -89,7 +89,8 @@ class UNet(SegmentationNet):
         kept = []
         for block in self.encoder:
             x = block(x)
-            kept.append(x)  # before pooling: the finest map of this level
+            # Before pooling: the finest map of this level.
+            kept.append(x)
             x = self.pool(x)
         x = self.bottom(x)
         for upconv, block in zip(self.upconv, self.decoder):
@@ -109,16 +110,3 @@ class UNet(SegmentationNet):
         for _ in range(self.depth):
             side = 2 * (side - 4)
         return side > 4
-
-
-def he_init(module: nn.Module) -> None:
-    """Gaussian weights of standard deviation √(2/N), N the incoming connections of one neuron (section 3); zero biases."""
-    if isinstance(module, nn.Conv2d):
-        incoming = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
-    elif isinstance(module, nn.ConvTranspose2d):
-        incoming = module.in_channels  # kernel 2, stride 2: one tap a channel reaches each pixel
-    else:
-        return
-    nn.init.normal_(module.weight, std=sqrt(2 / incoming))
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
+from segnb.models.base import he_init
+
 # One row a stage: how many 3×3 convolutions, and how many channels in units of the first stage's 64.
 STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 
@@ -60,10 +62,3 @@ def vgg16_weights(
     numbers = sorted({int(match[1]) for match in theirs})
     weights = {f"{numbers.index(int(match[1]))}.{match[2]}": state_dict[match[0]] for match in theirs}
     return layers, weights
-
-
-def he_init(module: nn.Module) -> None:
-    """Gaussian weights of variance 2/fan-in and zero biases (He et al. 2015): without them VGG16 does not learn from scratch."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        nn.init.zeros_(module.bias)
