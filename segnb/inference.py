@@ -134,9 +134,8 @@ def _run(model, images, window, step):
     size = images.shape[2:]
     starts, continued = [], []
     for side, seen, stride in zip(size, window, step):
-        count = 1 + max(
-            0, -(-(side - (seen - 2 * margin)) // stride)
-        )  # until the last output reaches the far edge
+        # Until the last output reaches the far edge.
+        count = 1 + max(0, -(-(side - (seen - 2 * margin)) // stride))
         starts.append([i * stride for i in range(count)])
         continued.append(mirrored(side, margin, starts[-1][-1] + seen - margin - side))
     rows, columns = continued

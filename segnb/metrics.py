@@ -79,9 +79,8 @@ class ConfusionMatrix:
         pair = torch.add(pred, target, alpha=n)  # one number for each (target, pred)
         if lowest < 0:
             pair -= lowest * (n + 1)
-        table = (
-            pair.flatten().bincount(minlength=n * n).view(n, n)
-        )  # row: target − lowest, column: pred − lowest
+        # Row: target − lowest, column: pred − lowest.
+        table = pair.flatten().bincount(minlength=n * n).view(n, n)
         table[void - lowest] = 0
         classes = slice(-lowest, k - lowest)
         counts = table[classes, classes].clone()

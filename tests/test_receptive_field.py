@@ -25,9 +25,8 @@ def measured(net, height, width):
     rows = torch.eye(height, dtype=torch.float64)[:, None, :, None].expand(-1, 1, -1, width)
     with torch.no_grad():
         net = net.double().eval()
-        seen = (net(rows) - net(torch.zeros_like(rows[:1])))[:, 0].amax(
-            2
-        ) > 0  # image row × row of the logits
+        # Image row × row of the logits.
+        seen = (net(rows) - net(torch.zeros_like(rows[:1])))[:, 0].amax(2) > 0
     first = seen.int().argmax(0)
     extent = height - seen.flip(0).int().argmax(0) - first
     middle = slice(len(first) * 3 // 8, -(-len(first) * 5 // 8))

@@ -68,9 +68,8 @@ def peak_memory(loss, logits):
     if not reset.exists():
         return float("nan")
     logits = logits.clone().requires_grad_()
-    ctypes.CDLL("libc.so.6").malloc_trim(
-        0
-    )  # give back what earlier losses freed, or it would hide this one's need
+    # Give back what earlier losses freed, or it would hide this one's need.
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
     reset.write_text("5")  # lowers the highest mark to what is in use now
     before = resident("VmRSS")
     loss(logits).backward()

@@ -99,9 +99,8 @@ def test_painting_with_the_mouse(browser):
     assert said.text.startswith("0 of 784")
     ActionChains(driver).click(canvas).perform()
     assert said.text.startswith("1 of 784")
-    ActionChains(driver).move_to_element(
-        canvas
-    ).click_and_hold().release().perform()  # a painted pixel is rubbed out
+    # A painted pixel is rubbed out.
+    ActionChains(driver).move_to_element(canvas).click_and_hold().release().perform()
     assert said.text.startswith("0 of 784")
     drag = ActionChains(driver).move_to_element(canvas).click_and_hold()
     for _ in range(6):

@@ -254,9 +254,8 @@ def test_a_large_batch_in_half_precision_does_not_overflow(dtype, loss, expected
 def test_a_long_float32_sum_of_equal_terms_stays_exact():
     target = torch.zeros(1, 1024, 1024, dtype=torch.long)
     value = dice(torch.zeros(1, 21, 1024, 1024), target)
-    assert value.item() == pytest.approx(
-        1 - 2 / 22, abs=1e-6
-    )  # p = 1/21: adding them up one by one in float32 ends 8e-4 off
+    # p = 1/21: adding them up one by one in float32 ends 8e-4 off.
+    assert value.item() == pytest.approx(1 - 2 / 22, abs=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

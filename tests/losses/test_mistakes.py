@@ -34,9 +34,8 @@ def test_softmax_over_the_wrong_dimension():
     logits, target = batch(n=2, k=3)
     torch.testing.assert_close(logits.softmax(1).sum(1), torch.ones(target.shape))
     wrong = logits.softmax(0)
-    assert wrong.sum(1).mean().item() == pytest.approx(
-        1.5
-    )  # N = 2 pictures share out 1 for each of C = 3 classes
+    # N = 2 pictures share out 1 for each of C = 3 classes.
+    assert wrong.sum(1).mean().item() == pytest.approx(1.5)
     loss = -wrong.gather(1, target[:, None]).log().mean()
     assert (loss - cross_entropy(logits, target)).abs() > 0.1
 
@@ -103,9 +102,8 @@ def test_the_weight_map_summed_without_minus_or_normaliser():
     target = torch.zeros(1, 16, 16, dtype=torch.long)
     target[:, 4:12, 2:7] = target[:, 4:12, 9:14] = 1
     w = unet_weight_map(target)
-    as_printed = (
-        w * logits.log_softmax(1).gather(1, target[:, None])[:, 0]
-    ).sum()  # eq. 1 as it stands in print
+    # eq. 1 as it stands in print.
+    as_printed = (w * logits.log_softmax(1).gather(1, target[:, None])[:, 0]).sum()
     ours = cross_entropy(logits, target, pixel_weight=w)
     assert as_printed < 0 < ours
     torch.testing.assert_close(-as_printed / w.sum(), ours)

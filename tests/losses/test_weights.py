@@ -88,9 +88,8 @@ def test_inside_a_cell_only_the_second_distance_counts():
     mask = two_cells(3)
     w_c = mask.numel() / (2 * (mask == 1).sum())
     row = unet_weight_map(mask)[4] - w_c
-    expected = [
-        10 * math.exp(-(d**2) / 50) for d in (7, 6, 5, 4)
-    ]  # from columns 0..3 to the cell at column 7
+    # From columns 0..3 to the cell at column 7.
+    expected = [10 * math.exp(-(d**2) / 50) for d in (7, 6, 5, 4)]
     assert row[:4].tolist() == pytest.approx(expected, abs=1e-5)
 
 

@@ -99,9 +99,8 @@ def linear(stride, path):
         if name != path and hasattr(model, name):
             nn.init.zeros_(getattr(model, name).weight)
     for i in range(1, 6):
-        setattr(
-            model, f"pool{i}", nn.AvgPool2d(2, ceil_mode=True)
-        )  # the geometry of max pooling, and no choice
+        # The geometry of max pooling, and no choice.
+        setattr(model, f"pool{i}", nn.AvgPool2d(2, ceil_mode=True))
     return model
 
 
@@ -229,9 +228,8 @@ def test_the_loss_starts_at_ln_21(stride, at_once):
     loss = F.cross_entropy(logits, torch.randint(21, (2, 20, 30)))
     assert loss.item() == pytest.approx(log(21), abs=1e-6)
     loss.backward()
-    assert (
-        model.score.weight.grad.abs().sum() > 0
-    )  # zero scores can learn, because what feeds them is not zero
+    # Zero scores can learn, because what feeds them is not zero.
+    assert model.score.weight.grad.abs().sum() > 0
 
 
 def test_only_the_scores_start_at_zero():

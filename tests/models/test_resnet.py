@@ -103,10 +103,11 @@ def test_rates_are_on_3x3_convolutions_only_and_padded_by_as_much():
 def test_dense_features_contain_the_strided_ones():
     """Without the last stride every unit after the first needs rate 2: then every second pixel is the strided output."""
     strided, dense = ours_with_weights(), ours_with_weights(output_stride=16)
+    # Its own stride is gone, its input is not denser.
     dense.layer4[0].conv2.dilation = dense.layer4[0].conv2.padding = (
         1,
         1,
-    )  # its own stride is gone, its input is not denser
+    )
     image = torch.randn(1, 3, 96, 64)
     with torch.no_grad():
         assert relative_difference(dense(image)[..., ::2, ::2], strided(image)) < 1e-5

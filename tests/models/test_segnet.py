@@ -83,9 +83,8 @@ def test_values_go_back_to_where_they_were_the_maximum(size):
         rows, columns = where // before.shape[3], where % before.shape[3]
         windows = torch.stack([rows // 2, columns // 2])
         grid = torch.meshgrid(*(torch.arange(n) for n in where.shape[2:]), indexing="ij")
-        assert torch.equal(
-            windows, torch.stack(grid)[:, None, None].expand_as(windows)
-        )  # each inside its own window
+        # Each inside its own window.
+        assert torch.equal(windows, torch.stack(grid)[:, None, None].expand_as(windows))
         assert torch.equal(sparse.flatten(2).gather(2, where.flatten(2)), small.flatten(2))
         assert sparse.count_nonzero() == small.count_nonzero()  # and zeros stay zeros
 
@@ -100,9 +99,8 @@ def test_without_the_size_odd_maps_go_wrong_and_with_it_they_do_not():
         right = model.unpool[0](small, where, output_size=x.shape[2:])
         assert torch.equal(right, x * (right > 0))
         try:
-            wrong = model.unpool[0](
-                small[..., :2, :3], where[..., :2, :3]
-            )  # what pooling that rounds down would keep
+            # What pooling that rounds down would keep.
+            wrong = model.unpool[0](small[..., :2, :3], where[..., :2, :3])
         except RuntimeError:
             refused += 1
         else:

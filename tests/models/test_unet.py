@@ -260,9 +260,8 @@ def test_he_initialisation():
     torch.manual_seed(0)
     model = UNet()
     second = model.encoder[0][2]
-    assert second.weight.std().item() == pytest.approx(
-        sqrt(2 / 576), rel=0.02
-    )  # the paper's example, N = 9·64
+    # The paper's example, N = 9·64.
+    assert second.weight.std().item() == pytest.approx(sqrt(2 / 576), rel=0.02)
     for _, conv in convolutions(model):
         fan_in = conv.in_channels * (1 if isinstance(conv, nn.ConvTranspose2d) else conv.kernel_size[0] ** 2)
         if conv.weight.numel() > 10_000:

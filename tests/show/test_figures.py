@@ -176,9 +176,8 @@ def test_each_class_is_where_the_mask_has_it():
 
 def test_an_overlay_lets_the_image_through():
     image, mask = torch.ones(1, 4, 4), torch.zeros(4, 4, dtype=torch.long)
-    assert colours(inside(show.overlay(image, mask, DATA, opacity=0.25))) == {
-        (226, 240, 253)
-    }  # ¾·255 + ¼·palette
+    # ¾·255 + ¼·palette.
+    assert colours(inside(show.overlay(image, mask, DATA, opacity=0.25))) == {(226, 240, 253)}
     assert colours(inside(show.overlay(image, mask + 255, DATA, opacity=1))) == {(255, 255, 255)}
 
 

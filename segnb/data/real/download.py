@@ -98,9 +98,8 @@ def fetch_archive(folder, urls, parts):
     for k, url in enumerate(urls):
         if not patience.left:
             break
-        part = folder.with_name(
-            f"{folder.name}.{zlib.crc32(url.encode()):08x}.part"
-        )  # never resume another's file
+        # Never resume another's file.
+        part = folder.with_name(f"{folder.name}.{zlib.crc32(url.encode()):08x}.part")
         try:
             fetch(url, part, mirrors=len(urls) - k)
             _unpack(part, folder, parts)

@@ -114,9 +114,8 @@ DENSE_TO_CONVOLUTION = Exercise(
 
 
 def bilinear_kernel(factor):
-    places = (
-        torch.arange(2 * factor) + 0.5
-    )  # centres of the stamp's pixels; the stamp's own centre is at `factor`
+    # Centres of the stamp's pixels; the stamp's own centre is at `factor`.
+    places = torch.arange(2 * factor) + 0.5
     tent = 1 - (places - factor).abs() / factor
     return torch.outer(tent, tent)
 

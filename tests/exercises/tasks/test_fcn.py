@@ -6,9 +6,9 @@ from torch import nn
 
 import segnb
 from segnb.exercises import fcn, variant
+from segnb.models.base import he_init
 from segnb.models.fcn import BilinearUpsampling, crop
 from segnb.models.fcn import bilinear_kernel as package_kernel
-from segnb.models.base import he_init
 from tests.exercises.answers import answers_of
 
 # --------------------------------------------------------------------------- wrong: (answer, its own hint)
