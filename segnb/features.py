@@ -5,7 +5,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .inference import device_of, evaluating, logits_of
+from .run import device_of, evaluating
+from .shapes import logits_of
 
 
 def features(model, x, layers=None):

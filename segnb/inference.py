@@ -1,53 +1,71 @@
-"""A trained network on pictures of any size: mirror to a size it takes, run it, crop back; in tiles where memory is short.
+"""A trained network on pictures of any size: mirror to a size it takes, run it, crop back; in tiles where memory is short."""
 
-Source of the mirrored border and of the tiles: U-Net (Ronneberger et al., 2015), section 2, figure 2.
-"""
+import os
+from pathlib import Path
 
-from contextlib import contextmanager
-
+import numpy as np
 import torch
 
+from .data.files import read_image
 from .metrics import ConfusionMatrix
+from .run import evaluating
 from .shapes import check_image
+from .tiling import logits_by_rows, tiles, whole
 
 
-def predict(model, image, *, tile=None):
-    """Class probabilities K×H×W (float32, on the CPU) for one C×H×W float image in 0..1 of any size.
+def predict(model, image, *, tile=None, out=None):
+    """Class probabilities K×H×W (float32, on the CPU) for one image of any size.
+
+    image: float C×H×W in 0..1; or what need not fit into memory as floats: the path of a picture, or a NumPy array
+    (memory-mapped, say) of uint8, H×W or H×W×C, which counts as 0..1 after division by 255.
 
     The image is continued by mirror images: by exactly `model.margin` pixels at the top and left, at the bottom and right
     by as many and by what is missing to a size that the network takes. The probabilities are cropped back, so that each
     pixel of the image gets its own. A module without `margin`, `step` and `valid_size` counts as one that keeps every
     size; its output may be a dict with the logits under "out", as torchvision's are.
 
-    tile: None runs the network once. A number is the side (px) of the square that the network sees at a time; such
-    squares stand on one grid, whose step is the largest multiple of `model.step` within their output (572: output 388,
-    step 384), because only such shifts shift the output alike. For the valid U-Net the result is that of one run.
+    tile: None runs the network once. A number is the side (px) of the square that the network sees at a time. Squares
+    stand on one grid, whose step is the largest multiple of `model.step` within their output (572: output 388, step 384),
+    because only such shifts shift the output alike. For a network without padding the result is that of one run, and for
+    a padded one too if `tile` is larger than what a pixel's result depends on (then the part of a square that hears of
+    zeros around it is thrown away; the image's sides count as rounded up to multiples of `step`). Else squares overlap
+    and fade into each other, which is not the same, and a warning says from which `tile` on it would be.
+
+    out: a file for the result, written as it is made. "name.npy" takes the probabilities, and the memory-mapped array in
+    it is returned; a picture file without loss ("name.png", "name.tif") takes the mask of class numbers, H×W uint8, which
+    is returned as a tensor. With it, a picture of 100 megapixels needs little more memory than its bytes.
 
     ``ValueError`` for a tile that the network does not take or that is too small to cover anything (188), naming the
-    next that works (204), and for logits of an unexpected size; ``TypeError`` for images of integers.
+    next that works (204), and for logits of an unexpected size; ``TypeError`` for images of other integers;
+    ``FloatingPointError`` for logits that are NaN or +inf.
     """
-    image = check_image(image)
+    write = None if out is None else _writer(out)
+    size, read = _source(model, image)
     with evaluating(model):
-        windows = _whole(model, image.shape[1:]) if tile is None else _tiles(model, image.shape[1:], tile)
-        return _run(model, image[None], *windows)[0].softmax(0)
+        plan = whole(model, size) if tile is None else tiles(model, size, tile)
+        rows = ((top, logits[0].softmax(0)) for top, logits in logits_by_rows(model, read, size, plan))
+        return _gathered(rows, size) if write is None else write(out, rows, size)
 
 
-def evaluate(model, data):
+def evaluate(model, data, *, tile=None):
     """The `ConfusionMatrix` of a model on a whole data set, every pixel counted.
 
     data: a map-style data set of (image, mask), of equal sizes or not; further parts of an item are left alone. Pixels
     with the label `data.ignore_index` (255 if the set says nothing) are ignored. Images are mirrored and cropped as in
-    `predict`. ``ValueError`` if there is nothing in it.
+    `predict`, and cut into squares of `tile` px if that is given. ``ValueError`` if there is nothing in it;
+    ``FloatingPointError`` for logits that are NaN or +inf.
     """
     if len(data) == 0:
         raise ValueError("the data set is empty: there is nothing to evaluate on")
     matrix = None
     with evaluating(model):
         for images, masks in _batches(data):
-            logits = _run(model, images, *_whole(model, images.shape[2:]))
-            if matrix is None:
-                matrix = ConfusionMatrix(logits.shape[1], getattr(data, "ignore_index", 255))
-            matrix.update(logits, masks)
+            size = tuple(images.shape[2:])
+            plan = whole(model, size) if tile is None else tiles(model, size, tile)
+            for top, logits in logits_by_rows(model, _reader(images), size, plan):
+                if matrix is None:
+                    matrix = ConfusionMatrix(logits.shape[1], getattr(data, "ignore_index", 255))
+                matrix.update(logits, masks[:, top : top + logits.shape[2]])
     return matrix
 
 
@@ -68,89 +86,86 @@ def _batches(data, pixels=2**17):
     yield tuple(torch.stack(column) for column in zip(*batch))
 
 
-@contextmanager
-def evaluating(model):
-    """Eval mode, true float32 and no gradients inside; outside everything is as it was, each module's mode too."""
-    modes = [(module, module.training) for module in model.modules()]
-    device = device_of(model).type
-    cudnn = torch.backends.cudnn
-    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-    model.eval()
-    try:
-        # allow_tf32: on newer GPUs "float32" convolutions would round to 10 bits and tiles no longer agree.
-        with (
-            torch.no_grad(),
-            torch.autocast(device if device != "meta" else "cpu", enabled=False),
-            cudnn.flags(**kept, allow_tf32=False),
-        ):
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+def _source(model, image):
+    """((height, width), function rows, columns -> float 1×C×h×w) of what `predict` takes for an image."""
+    if isinstance(image, (str, os.PathLike)):
+        image = read_image(image, getattr(model, "in_channels", 3))
+    if not (isinstance(image, np.ndarray) and image.dtype == np.uint8):
+        image = check_image(image)
+        return tuple(image.shape[1:]), _reader(image[None])
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise ValueError(f"a picture of bytes is H×W or H×W×C, not {'×'.join(map(str, image.shape))}")
+
+    def read(rows, columns):
+        part = np.atleast_3d(image[rows.numpy()][:, columns.numpy()])
+        return torch.from_numpy(part).permute(2, 0, 1)[None].float().div_(255)
+
+    return image.shape[:2], read
 
 
-def device_of(model):
-    """Where the model's numbers are; the CPU for a model without any."""
-    return next(
-        (t.device for group in (model.parameters(), model.buffers()) for t in group), torch.device("cpu")
-    )
+def _reader(images):
+    return lambda rows, columns: images[:, :, rows[:, None], columns]
 
 
-def logits_of(output):
-    """The N×K×H×W logits in what a network returns; torchvision's return a dict, with an auxiliary output beside them."""
-    return output["out"] if isinstance(output, dict) else output
-
-
-def mirrored(side, before, after):
-    """Indices 0..side−1 of a row continued by mirroring, as often as needed: side 3, 3 before → 1 2 1 | 0 1 2."""
-    period = max(1, 2 * (side - 1))
-    index = torch.arange(-before, side + after) % period
-    return torch.minimum(index, period - index)
-
-
-def _whole(model, size):
-    """One window that covers the picture: its (height, width) as the network takes it, and how far to the next (never)."""
-    margin, fits = getattr(model, "margin", 0), getattr(model, "valid_size", int)
-    window = tuple(fits(side + 2 * margin) for side in size)
-    return window, window
-
-
-def _tiles(model, size, tile):
-    """Square windows and their step."""
-    margin, fits = getattr(model, "margin", 0), getattr(model, "valid_size", int)
-    multiple = getattr(model, "step", 1)
-    smallest = fits(max(1, 2 * margin + multiple))
-    if tile < smallest:
-        raise ValueError(f"a tile of {tile} px cannot cover a picture; the smallest that can is {smallest}")
-    if fits(tile) != tile:
-        raise ValueError(f"the network takes no tile of {tile} px; the next that works is {fits(tile)}")
-    step = (tile - 2 * margin) // multiple * multiple
-    return (tile, tile), (step, step)
-
-
-def _run(model, images, window, step):
-    """Logits N×K×H×W (float32, CPU) of N×C×H×W images, from windows of one size a step apart."""
-    margin, device = getattr(model, "margin", 0), device_of(model)
-    size = images.shape[2:]
-    starts, continued = [], []
-    for side, seen, stride in zip(size, window, step):
-        # Until the last output reaches the far edge.
-        count = 1 + max(0, -(-(side - (seen - 2 * margin)) // stride))
-        starts.append([i * stride for i in range(count)])
-        continued.append(mirrored(side, margin, starts[-1][-1] + seen - margin - side))
-    rows, columns = continued
+def _gathered(rows, size):
+    """All rows as one tensor K×H×W."""
     result = None
-    for top in starts[0]:
-        for left in starts[1]:
-            part = images[:, :, rows[top : top + window[0], None], columns[left : left + window[1]]]
-            logits = logits_of(model(part.to(device, torch.float32))).to("cpu", torch.float32)
-            if logits.shape[2:] != (window[0] - 2 * margin, window[1] - 2 * margin):
-                raise ValueError(
-                    f"{type(model).__name__} states a margin of {margin} px a side, but made {tuple(logits.shape[2:])} "
-                    f"of {tuple(part.shape[2:])}: a model that loses a border needs the attribute `margin`"
-                )
-            if result is None:
-                result = logits.new_empty(*logits.shape[:2], *size)
-            height, width = min(logits.shape[2], size[0] - top), min(logits.shape[3], size[1] - left)
-            result[:, :, top : top + height, left : left + width] = logits[:, :, :height, :width]
+    for top, probabilities in rows:
+        if probabilities.shape[1:] == size:
+            return probabilities
+        if result is None:
+            result = probabilities.new_empty(len(probabilities), *size)
+        result[:, top : top + probabilities.shape[1]] = probabilities
     return result
+
+
+def _writer(out):
+    """The function that writes this kind of file; ValueError for one that could not hold the result, before any work."""
+    kinds = {".npy": _write_probabilities, ".png": _write_mask, ".tif": _write_mask, ".tiff": _write_mask}
+    suffix = Path(out).suffix.lower()
+    if suffix not in kinds:
+        raise ValueError(
+            f"{out}: a .npy file holds probabilities, and .png or .tif a mask of class numbers; a format that loses "
+            f"detail ({suffix or 'no ending'}) would change them. Use out={str(Path(out).with_suffix('.npy'))!r}"
+        )
+    return kinds[suffix]
+
+
+def _write_probabilities(out, rows, size):
+    """K×H×W float32 as a .npy file; → the array in it, memory-mapped."""
+    partial, file = Path(f"{out}.partial"), None
+    try:
+        for top, probabilities in rows:
+            if file is None:
+                shape = (len(probabilities), *size)
+                np.lib.format.open_memmap(partial, mode="w+", dtype=np.float32, shape=shape)
+                file = partial
+            # Mapped anew for each strip: what is written leaves the memory with its map.
+            mapped = np.lib.format.open_memmap(file, mode="r+")
+            mapped[:, top : top + probabilities.shape[1]] = probabilities.numpy()
+            mapped.flush()
+            del mapped
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return np.load(out, mmap_mode="r")
+
+
+def _write_mask(out, rows, size):
+    """The class numbers H×W as a grey picture of 8 bits; → the same as a uint8 tensor."""
+    from PIL import Image
+
+    mask = torch.empty(size, dtype=torch.uint8)
+    for top, probabilities in rows:
+        if len(probabilities) > 256:
+            raise ValueError(
+                f"a picture of 8 bits cannot hold {len(probabilities)} classes: use out={str(Path(out).with_suffix('.npy'))!r}"
+            )
+        mask[top : top + probabilities.shape[1]] = probabilities.argmax(0)
+    partial = Path(out).with_name(f".{Path(out).name}")
+    try:
+        Image.fromarray(mask.numpy()).save(partial)
+        os.replace(partial, out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return mask

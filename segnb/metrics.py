@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from .shapes import check_fit, check_integers
+from .shapes import check_finite, check_fit, check_integers, check_void
 
 
 class ConfusionMatrix:
@@ -22,6 +22,7 @@ class ConfusionMatrix:
     def __init__(self, num_classes, ignore_index=255):
         if abs(ignore_index) > 1000:
             raise ValueError(f"ignore_index must lie within ±1000, got {ignore_index}: 255 as a rule")
+        check_void(num_classes, ignore_index)
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
@@ -42,6 +43,7 @@ class ConfusionMatrix:
 
         Raises:
             ValueError: shapes that do not fit, labels out of range. TypeError: a float or boolean map.
+            FloatingPointError: logits that are NaN or +inf.
         """
         check_integers(target, "target")
         if pred.is_floating_point():
@@ -63,6 +65,7 @@ class ConfusionMatrix:
                 f"pred must have {self.num_classes} classes, got the shape {tuple(logits.shape)}"
             )
         check_fit(logits, target)
+        check_finite(logits)
         return logits.argmax(1)
 
     def _count(self, pred, target):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .features import first_tensor, hooks
-from .inference import evaluating
+from .run import evaluating
 
 
 def receptive_field(model, layer=None):

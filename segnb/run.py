@@ -5,6 +5,7 @@ import platform
 import random
 import re
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -117,6 +118,34 @@ def seed_everything(seed):
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - other people's augmentations draw from the global one
     random.seed(int(seed))
+
+
+@contextmanager
+def evaluating(model):
+    """Eval mode, true float32 and no gradients inside; outside everything is as it was, each module's mode too."""
+    modes = [(module, module.training) for module in model.modules()]
+    device = device_of(model).type
+    cudnn = torch.backends.cudnn
+    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    model.eval()
+    try:
+        # allow_tf32: on newer GPUs "float32" convolutions would round to 10 bits and tiles no longer agree.
+        with (
+            torch.no_grad(),
+            torch.autocast(device if device != "meta" else "cpu", enabled=False),
+            cudnn.flags(**kept, allow_tf32=False),
+        ):
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def device_of(model):
+    """Where the model's numbers are; the CPU for a model without any."""
+    return next(
+        (t.device for group in (model.parameters(), model.buffers()) for t in group), torch.device("cpu")
+    )
 
 
 def _choose(seed=0):

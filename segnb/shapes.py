@@ -33,10 +33,36 @@ def check_input(logits, target, ignore_index):
         raise ValueError(f"logits must be N×K×H×W, got the shape {tuple(logits.shape)}")
     check_integers(target, "target")
     check_fit(logits, target)
+    check_void(logits.shape[1], ignore_index)
     target = target.long()
     if target.device.type == "cpu" or os.environ.get("SEGNB_STRICT") == "1":
         check_labels(target, logits.shape[1], ignore_index)
     return logits if logits.dtype == torch.float64 else logits.float(), target
+
+
+def check_finite(logits, image=None):
+    """Raise ``FloatingPointError`` for logits that are NaN or +inf: their largest would be class 0, without a word.
+
+    image: the batch that they were made of, to tell whose fault it is.
+    """
+    # amax hands NaN on; −inf is how a class is ruled out.
+    if logits.numel() == 0 or logits.amax() < torch.inf:
+        return
+    if image is not None and not image.isfinite().all():
+        raise FloatingPointError(
+            "the picture holds NaN or infinity, so the logits are no numbers: look at where it comes from, or "
+            "replace them with image.nan_to_num(0, 1, 0)"
+        )
+    raise FloatingPointError(
+        "the logits hold NaN or +inf, so no class is the largest. If the network's weights are not finite "
+        "(any(not p.isfinite().all() for p in model.state_dict().values())), train it again with a smaller lr or clip=1.0; "
+        "if it ran in half precision, run it in float32"
+    )
+
+
+def logits_of(output):
+    """The N×K×H×W logits in what a network returns; torchvision's return a dict, with an auxiliary output beside them."""
+    return output["out"] if isinstance(output, dict) else output
 
 
 def check_integers(labels, name):
@@ -52,6 +78,15 @@ def check_fit(logits, target):
         raise ValueError(
             f"target must be N×H×W = {wanted} for logits {tuple(logits.shape)}, got {tuple(target.shape)}: class "
             "indices without a class dimension, and cropped to the logits if those are smaller, never resized"
+        )
+
+
+def check_void(num_classes, ignore_index):
+    """Raise ``ValueError`` if there are so many classes that the default label of void, 255, is one of them."""
+    if num_classes > ignore_index == 255:
+        raise ValueError(
+            f"with {num_classes} classes the label 255 is a class, and would be ignored as void: mark void by another "
+            "number in the masks and say so, as ignore_index=-1"
         )
 
 

@@ -1,12 +1,17 @@
-"""Prediction at any size: mirroring, tiles on the network's grid, and whose state is left alone."""
+"""Prediction at any size, from memory and from files: mirroring, and whose state is left alone."""
+
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
-from segnb.inference import _run, evaluate, mirrored, predict
+from segnb.inference import evaluate, predict
 from segnb.metrics import ConfusionMatrix
 from segnb.models import UNet
 
@@ -45,13 +50,6 @@ def test_the_border_is_a_mirror_image_and_the_result_aligned():
     torch.testing.assert_close(predict(Window(), image), torch.cat([expected, -expected]).softmax(0))
 
 
-@pytest.mark.parametrize("side", [1, 2, 3, 7, 92, 93])
-def test_mirroring_again_and_again(side):
-    row = np.arange(side)
-    expected = np.pad(row, (92, 200), mode="reflect") if side > 1 else np.zeros(293)
-    assert mirrored(side, 92, 200).tolist() == expected.tolist()
-
-
 def test_exactly_the_margin_is_added_on_top_and_left_and_the_surplus_at_the_other_end(unet, monkeypatch):
     seen = []
     monkeypatch.setattr(unet, "forward", lambda x, forward=unet.forward: seen.append(x) or forward(x))
@@ -62,51 +60,6 @@ def test_exactly_the_margin_is_added_on_top_and_left_and_the_surplus_at_the_othe
     rows = np.pad(np.arange(30), (92, 98), mode="reflect")
     columns = np.pad(np.arange(21), (92, 107), mode="reflect")
     assert torch.equal(seen[0][0, 0], image[0][rows][:, columns])
-
-
-@pytest.mark.parametrize(
-    ("size", "tile"), [((512, 400), 572), ((200, 33), 252), ((100, 70), 204), ((100, 70), 572), ((5, 1), 204)]
-)
-def test_tiles_give_what_one_run_gives(unet, size, tile):
-    image = torch.rand(1, *size)
-    torch.testing.assert_close(predict(unet, image, tile=tile), predict(unet, image), rtol=0, atol=1e-5)
-
-
-def test_a_step_of_388_leaves_seams_and_384_none(unet):
-    image = torch.rand(1, 1, 500, 120)
-    whole = _run(unet, image, (700, 316), (500, 120))
-    with torch.no_grad():
-        seams = (_run(unet, image, (572, 316), (388, 120)) - whole).abs()
-        assert (_run(unet, image, (572, 316), (384, 120)) - whole).abs().max() < 1e-4
-    assert seams[:, :, :388].max() < 1e-4
-    assert (
-        seams[:, :, 388:].max() > 0.01
-    )  # 388 is no multiple of 16: the second tile pools other pixels together
-
-
-def test_a_mirror_of_94_pixels_would_pool_other_pixels_together(unet):
-    image = torch.rand(1, 60, 60)
-    index = mirrored(60, 94, 98)  # 252 in all, a size that the network takes
-    with torch.no_grad():
-        logits = unet(image[:, index[:, None], index][None])[0, :, 2:62, 2:62]
-    assert (logits.softmax(0) - predict(unet, image)).abs().max() > 0.01
-
-
-def test_a_padded_network_has_seams():
-    torch.manual_seed(0)
-    net = UNet(width=2, depth=2, padding="same")
-    image = torch.rand(1, 64, 64)
-    difference = (predict(net, image, tile=32) - predict(net, image)).abs().amax(0)
-    assert difference[0, 0] < 1e-5  # far from the seams, which run through row and column 32
-    assert difference.max() > 1e-3
-
-
-@pytest.mark.parametrize(
-    ("tile", "cure"), [(188, "204"), (12, "204"), (187, "204"), (573, "588"), (570, "572")]
-)
-def test_a_tile_that_cannot_work_names_the_next_that_can(unet, tile, cure):
-    with pytest.raises(ValueError, match=cure):
-        predict(unet, torch.rand(1, 20, 20), tile=tile)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +89,6 @@ def test_any_module_and_torchvisions_dict_will_do():
 
     image = torch.rand(1, 7, 5)
     torch.testing.assert_close(predict(Net(), image), torch.cat([image, 1 - image]).softmax(0))
-    torch.testing.assert_close(predict(Net(), image, tile=3), predict(Net(), image))
 
 
 def test_a_network_of_torchvision():
@@ -258,3 +210,155 @@ def test_evaluate_takes_lists_arrays_and_items_with_weights(unet):
 def test_evaluate_on_nothing(unet):
     with pytest.raises(ValueError, match="empty"):
         evaluate(unet, [])
+
+
+# --- logits that are no numbers -----------------------------------------------------------------------------------
+
+
+class Broken(nn.Module):
+    """Puts `value` into one logit of one pixel."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x):
+        logits = torch.cat([x, 1 - x], 1)
+        logits[0, 1, 2, 3] = self.value
+        return logits
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "call", [predict, lambda net, image: evaluate(net, [(image, torch.zeros(8, 8).long())])]
+)
+def test_logits_that_are_no_numbers_are_an_error(call, value):
+    with pytest.raises(FloatingPointError, match="no class is the largest"):
+        call(Broken(value), torch.rand(1, 8, 8))
+
+
+def test_a_class_ruled_out_by_minus_infinity_is_none():
+    assert predict(Broken(float("-inf")), torch.rand(1, 8, 8))[:, 2, 3].tolist() == [1, 0]
+
+
+def test_a_picture_with_nan_is_named_and_its_cure_works():
+    image = torch.rand(1, 8, 8)
+    image[0, 4, 4] = float("nan")
+    with pytest.raises(FloatingPointError, match=r"the picture holds NaN") as caught:
+        predict(Window(), image)
+    (cure,) = re.findall(r"image\.nan_to_num\([^)]*\)", str(caught.value))
+    assert predict(Window(), eval(cure, {"image": image})).isfinite().all()
+
+
+# --- pictures on the disk -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A colour picture of 50×70 pixels as a file, and its bytes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "street.png")
+    return tmp_path / "street.png", pixels
+
+
+@pytest.fixture(scope="module")
+def padded():
+    torch.manual_seed(0)
+    return UNet(3, 4, width=2, depth=1, padding="same").eval()
+
+
+def as_floats(pixels):
+    return torch.from_numpy(pixels).permute(2, 0, 1) / 255
+
+
+@pytest.mark.parametrize("tile", [None, 32])
+def test_a_path_and_an_array_of_bytes_give_what_the_floats_give(padded, picture, tile):
+    path, pixels = picture
+    expected = predict(padded, as_floats(pixels), tile=tile)
+    for image in (path, str(path), pixels):
+        torch.testing.assert_close(predict(padded, image, tile=tile), expected)
+    grey = UNet(1, 2, width=2, depth=1, padding="same")
+    torch.testing.assert_close(predict(grey, pixels[:, :, 0]), predict(grey, as_floats(pixels)[:1]))
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4, 5), (0, 3, 3)])
+def test_bytes_that_are_no_picture(padded, shape):
+    with pytest.raises(ValueError, match="H×W or H×W×C"):
+        predict(padded, np.zeros(shape, np.uint8))
+
+
+def test_a_result_goes_to_a_file_strip_by_strip(padded, picture, tmp_path):
+    _, pixels = picture
+    expected = predict(padded, as_floats(pixels))
+    kept = predict(padded, pixels, tile=32, out=tmp_path / "result.npy")
+    assert isinstance(kept, np.memmap)
+    np.testing.assert_allclose(kept, expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(np.load(tmp_path / "result.npy"), kept)
+    mask = predict(padded, pixels, tile=32, out=tmp_path / "mask.png")
+    assert torch.equal(mask, expected.argmax(0).to(torch.uint8))
+    assert np.array_equal(np.array(Image.open(tmp_path / "mask.png")), mask)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.png", "result.npy", "street.png"]
+
+
+@pytest.mark.parametrize("name", ["mask.jpg", "mask", "mask.gif"])
+def test_a_file_that_could_not_hold_the_result_is_refused_before_any_work(padded, picture, tmp_path, name):
+    padded_runs = []
+    handle = padded.register_forward_hook(lambda *_: padded_runs.append(1))
+    with pytest.raises(ValueError, match="loses detail") as caught:
+        predict(padded, picture[1], out=tmp_path / name)
+    handle.remove()
+    assert not padded_runs
+    (cure,) = re.findall(r"out='([^']*)'", str(caught.value))
+    assert predict(padded, picture[1], out=cure).shape == (4, 50, 70)
+
+
+@pytest.mark.parametrize("name", ["result.npy", "mask.png"])
+def test_a_prediction_that_fails_leaves_no_file_and_the_old_one(padded, tmp_path, name):
+    (tmp_path / name).write_text("old")
+    with pytest.raises(FloatingPointError):
+        predict(Broken(float("nan")), np.zeros((8, 8), np.uint8), out=tmp_path / name)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_more_classes_than_a_mask_of_bytes_can_name(tmp_path):
+    net = nn.Conv2d(1, 300, 1)
+    with pytest.raises(ValueError, match="300 classes") as caught:
+        predict(net, np.zeros((4, 4), np.uint8), out=tmp_path / "mask.png")
+    (cure,) = re.findall(r"out='([^']*)'", str(caught.value))
+    assert predict(net, np.zeros((4, 4), np.uint8), out=cure).shape == (300, 4, 4)
+
+
+LARGE = """
+import resource, sys
+import numpy as np
+import torch
+import segnb
+
+torch.set_num_threads(1)
+net = segnb.models.UNet(3, 2, width=2, depth=1, padding="same")
+segnb.predict(net, np.zeros((256, 256, 3), np.uint8), tile=128)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+picture = np.memmap(sys.argv[1], np.uint8, "r", shape=(3000, 2000, 3))
+kept = segnb.predict(net, picture, tile=256, out=sys.argv[2])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, kept.shape)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss counts in other units")
+def test_a_large_picture_needs_little_more_memory_than_its_bytes(tmp_path):
+    pixels = np.memmap(tmp_path / "large.raw", np.uint8, "w+", shape=(3000, 2000, 3))
+    pixels[:] = np.random.default_rng(0).integers(0, 256, (3000, 1, 3), dtype=np.uint8)
+    pixels.flush()
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, str(tmp_path / "large.raw"), str(tmp_path / "large.npy")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    kilobytes, shape = done.stdout.split(maxsplit=1)
+    assert shape.strip() == "(2, 3000, 2000)"
+    # As floats the picture has 72 MB and its probabilities 48 MB.
+    assert int(kilobytes) < 60_000
+
+
+def test_evaluate_in_tiles_counts_the_same(unet):
+    data = Pairs([(120, 90), (30, 30)])
+    assert torch.equal(evaluate(unet, data, tile=204).matrix, evaluate(unet, data).matrix)

@@ -34,7 +34,7 @@ FLOORS = (
     ("shapes",),
     ("models", "losses", "metrics", "studies"),
     ("data",),
-    ("run", "training", "inference", "features", "receptive_field", "saving"),
+    ("run", "training", "inference", "tiling", "features", "receptive_field", "saving"),
     ("show", "demos", "exercises"),
     ("__main__",),
 )

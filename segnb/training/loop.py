@@ -15,9 +15,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import default_collate
 from tqdm.std import tqdm
 
-from ..inference import evaluate, logits_of
+from ..inference import evaluate
 from ..run import current
-from ..shapes import check_integers
+from ..shapes import check_integers, logits_of
 from .checkpoint import Checkpoint, own_randomness
 from .history import History
 

@@ -1,0 +1,199 @@
+"""How a picture of any size is brought to a network: mirrored to a size it takes, in one piece or in tiles.
+
+A network shifts its output with its input only by multiples of `model.step`, so all tiles stand on that grid. What a tile
+lacks is the picture around it. A network without padding (`model.margin` > 0) says nothing about what it did not see;
+one with padding takes zeros for it, as far inwards as its receptive field reaches. So of its tiles either that border is
+thrown away, or, where it is all of the tile, neighbours overlap and fade into each other.
+
+Source: U-Net (Ronneberger et al., 2015), section 2, figure 2, for mirrors and tiles; nnU-Net (Isensee et al., 2021) for
+overlapping tiles whose logits are averaged with weights.
+"""
+
+import warnings
+from functools import partial
+from math import inf
+from typing import NamedTuple
+
+import torch
+
+from .receptive_field import receptive_field
+from .run import device_of
+from .shapes import check_finite, logits_of
+
+
+class Strip(NamedTuple):
+    """One window along one axis: where it begins, where the logits that count begin, and the weight of each of them.
+
+    start and first are pixels of the picture (start is negative in the mirrored border); weights add up to 1 over the
+    windows.
+    """
+
+    start: int
+    first: int
+    weights: torch.Tensor
+
+    @property
+    def end(self):
+        return self.first + len(self.weights)
+
+
+class Plan(NamedTuple):
+    """The windows along the rows and along the columns, all of one `window` (height, width)."""
+
+    window: tuple
+    rows: list
+    columns: list
+
+
+def whole(model, size):
+    """The plan of one window that covers a picture of `size` (height, width)."""
+    margin, fits = getattr(model, "margin", 0), getattr(model, "valid_size", int)
+    window = tuple(fits(side + 2 * margin) for side in size)
+    return Plan(window, *([Strip(-margin, 0, torch.ones(side))] for side in size))
+
+
+def tiles(model, size, tile):
+    """The plan of square windows of `tile` px for a picture of `size` (height, width).
+
+    ValueError for a tile that the network does not take, or that is too small to cover anything, naming the next that
+    works. Warns if the tiles' logits will differ from those of the whole picture.
+    """
+    margin, fits, step = (getattr(model, name, other) for name, other in DEFAULTS)
+    smallest = fits(max(1, 2 * margin + step))
+    if tile < smallest:
+        raise ValueError(f"a tile of {tile} px cannot cover a picture; the smallest that can is {smallest}")
+    works = next(side for side in range(tile, tile + fits(tile) + step) if _suits(side, margin, fits, step))
+    if works != tile:
+        raise ValueError(f"the network takes no tile of {tile} px; the next that works is {works}")
+    if margin:
+        stride = (tile - 2 * margin) // step * step
+        return Plan((tile, tile), *(_beside(side, tile, margin, stride) for side in size))
+    if max(size) <= tile:
+        return whole(model, size)
+    border = _border(model, tile, step)
+    cut = _fading if border is None else partial(_inside, border=border)
+    covered = whole(model, size)
+    # A side that fits into the tile needs no cutting.
+    window = tuple(min(tile, seen) if side <= tile else tile for side, seen in zip(size, covered.window))
+    axes = (one if side <= tile else cut(side, tile, step) for side, one in zip(size, covered[1:]))
+    return Plan(window, *axes)
+
+
+DEFAULTS = (("margin", 0), ("valid_size", int), ("step", 1))
+
+
+def _suits(side, margin, fits, step):
+    return fits(side) == side and (margin > 0 or side % step == 0)
+
+
+def _beside(side, tile, margin, stride):
+    """Windows of a network without padding: their outputs, `stride` apart, cover the picture and each counts alone."""
+    # Until the last output reaches the far edge.
+    count = 1 + max(0, -(-(side - (tile - 2 * margin)) // stride))
+    firsts = [i * stride for i in range(count)]
+    ends = [*firsts[1:], side]
+    return [Strip(first - margin, first, torch.ones(end - first)) for first, end in zip(firsts, ends)]
+
+
+def _inside(side, tile, step, border):
+    """Windows of a padded network, of which all counts but a border towards other windows: the whole picture's logits."""
+    starts = _starts(side, tile, step, (tile - 2 * border) // step * step)
+    firsts = [0, *(start + border for start in starts[1:])]
+    ends = [*firsts[1:], side]
+    return [
+        Strip(start, first, torch.ones(min(end, side) - first))
+        for start, first, end in zip(starts, firsts, ends)
+        if first < side
+    ]
+
+
+def _fading(side, tile, step):
+    """Windows that overlap by half and fade into each other: their weights rise and fall as straight lines."""
+    starts = _starts(side, tile, step, max(step, tile // 2 // step * step))
+    centre = (torch.arange(tile) + 0.5) / tile
+    tent = torch.minimum(centre, 1 - centre)
+    total = torch.zeros(starts[-1] + tile)
+    for start in starts:
+        total[start : start + tile] += tent
+    return [
+        Strip(start, start, (tent / total[start : start + tile])[: side - start])
+        for start in starts
+        if start < side
+    ]
+
+
+def _starts(side, tile, step, stride):
+    """Where windows begin: `stride` apart, and the last one ends with the picture, mirrored to a multiple of `step`."""
+    last = -(-side // step) * step - tile
+    return [*range(0, last, stride), last]
+
+
+def _border(model, tile, step):
+    """How many pixels at a window's border hear of the zeros around it; None, with a warning, if they leave nothing."""
+    try:
+        sees, _ = receptive_field(model)
+        how_far = "the whole picture" if sees == inf else f"{sees} px"
+    except NotImplementedError:
+        sees, how_far = inf, "an unknown number of pixels"
+    # Half of what a pixel sees, and a step more because it need not sit in the middle.
+    border = 0 if sees == inf else -(-(sees // 2 + step) // step) * step
+    if border and tile >= 2 * border + step:
+        return border
+    cure = "predict it whole, tile=None" if sees == inf else f"use tile={2 * border + step} or more"
+    warnings.warn(
+        f"a pixel of this network's output depends on {how_far}, and a tile of {tile} px shows less: the tiles overlap and "
+        f"fade into each other, but the result is not that of the whole picture ({cure})",
+        stacklevel=4,
+    )
+    return None
+
+
+def logits_by_rows(model, read, size, plan):
+    """Runs the windows of a plan; yields (top, logits N×K×h×W, float32 on the CPU) of finished rows, from the top down.
+
+    The next rows are written over these: use them, or copy them, before going on.
+
+    read: function (row indices, column indices) -> float tensor N×C×h×w. Call it inside `evaluating(model)`.
+    FloatingPointError for logits that are no numbers, ValueError for logits of an unexpected size.
+    """
+    margin, device = getattr(model, "margin", 0), device_of(model)
+    rows, columns = (
+        mirrored(side, margin, strips[-1].start + seen - side)
+        for side, seen, strips in zip(size, plan.window, plan[1:])
+    )
+    height, width = plan.window
+    held, top = None, 0
+    for k, row in enumerate(plan.rows):
+        for column in plan.columns:
+            below, right = row.start + margin, column.start + margin
+            part = read(rows[below : below + height], columns[right : right + width])
+            logits = logits_of(model(part.to(device, torch.float32))).to("cpu", torch.float32)
+            if logits.shape[2:] != (height - 2 * margin, width - 2 * margin):
+                raise ValueError(
+                    f"{type(model).__name__} states a margin of {margin} px a side, but made {tuple(logits.shape[2:])} "
+                    f"of {tuple(part.shape[2:])}: a model that loses a border needs the attribute `margin`"
+                )
+            check_finite(logits, part)
+            if len(plan.rows) == len(plan.columns) == 1:
+                yield 0, logits[:, :, : size[0], : size[1]]
+                return
+            logits = logits[:, :, row.first - below :, column.first - right :]
+            logits = logits[:, :, : len(row.weights), : len(column.weights)]
+            if held is None:
+                held = logits.new_zeros(
+                    *logits.shape[:2], size[0] if len(plan.rows) == 1 else height, size[1]
+                )
+            here = held[:, :, row.first - top : row.end - top, column.first : column.end]
+            here.addcmul_(logits, torch.outer(row.weights, column.weights))
+        done = plan.rows[k + 1].first if k + 1 < len(plan.rows) else size[0]
+        yield top, held[:, :, : done - top]
+        rest = held[:, :, done - top : row.end - top].clone()
+        held.zero_()[:, :, : rest.shape[2]] = rest
+        top = done
+
+
+def mirrored(side, before, after):
+    """Indices 0..side−1 of a row continued by mirroring, as often as needed: side 3, 3 before → 1 2 1 | 0 1 2."""
+    period = max(1, 2 * (side - 1))
+    index = torch.arange(-before, side + after) % period
+    return torch.minimum(index, period - index)
