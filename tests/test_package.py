@@ -245,7 +245,8 @@ def test_files_that_are_no_python_are_installed_too():
 
 def test_only_imports_what_it_requires():
     known = {"pillow": "PIL"}
-    brought_along = {"IPython", "cycler"}  # by ipywidgets and matplotlib
+    # By ipywidgets, matplotlib and torch.
+    brought_along = {"IPython", "cycler", "filelock"}
     allowed = {known.get(name, name) for name in requirements()} | {"segnb"} | brought_along
     allowed |= set(sys.stdlib_module_names)
     for name, path in MODULES.items():

@@ -203,7 +203,9 @@ def _root(root):
         return None
     if place is None:
         return _cache()
-    if not os.path.isdir(place):  # False, too, where we may not look
+    place = os.path.expanduser(place)
+    # False, too, where we may not look.
+    if not os.path.isdir(place):
         raise DataError(
             f"{origin} is {str(place)!r}, which is not a folder (seen from {Path.cwd()}). Make it or unset it."
         )

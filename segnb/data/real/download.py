@@ -5,7 +5,9 @@ and connections; `patience` keeps the account.
 """
 
 import errno
+import hashlib
 import http.client
+import lzma
 import os
 import queue
 import shutil
@@ -17,16 +19,24 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ..files import DataError
 
 CHUNK = 2**16
-WAIT = 10  # seconds
-SLOWEST, WINDOW = 2**12, 20  # a transfer must bring so many bytes a second, on average over so many seconds
-LARGEST = 4 * 2**30  # bytes that an archive may unpack to
-FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or a user's share of it
-MEGABYTES = {"camvid": 187, "isbi2012": 19, "pets": 800}  # of the download
+# Seconds.
+WAIT = 10
+# A transfer must bring so many bytes a second, on average over so many seconds.
+SLOWEST, WINDOW = 2**12, 20
+# Bytes that an archive may unpack to.
+LARGEST = 4 * 2**30
+# A disk, or a user's share of it.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# Of the download.
+MEGABYTES = {"camvid": 187, "isbi2012": 19, "pets": 800}
+# What zipfile raises for archives that are cut, damaged, encrypted or packed in a way it does not know.
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 
 
 class DownloadError(DataError):
@@ -58,14 +68,52 @@ class Patience:
 patience = Patience()
 
 
-def begin(folder):
-    """Say what is about to be fetched. DataError if `folder` already holds something or cannot be made."""
+@contextmanager
+def alone(folder):
+    """One download of `folder` at a time on this machine. Gives out whether another one made it meanwhile."""
+    # Comes with torch.
+    from filelock import FileLock, Timeout
+
+    before = _ready(folder)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
-        if folder.exists() and any(folder.iterdir()):
-            raise DataError(
-                f"{folder} exists but is not the whole data set. Move or delete it, then download it again: "
-                f"segnb.data.load({folder.name!r}, download=True)"
-            )
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"{folder.name} is being fetched already, by another program: waiting for it", flush=True)
+        lock.acquire()
+    try:
+        yield folder.exists() and not before
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def content_hash(folder):
+    """SHA-256, in hexadecimal, over the SHA-256 digests of a folder's files, in the order of their names as strings."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()
+
+
+def begin(folder):
+    """Say what is about to be fetched. DataError if `folder` already holds something."""
+    if folder.exists() and any(folder.iterdir()):
+        raise DataError(
+            f"{folder} exists but is not the whole data set. Move or delete it, then download it again: "
+            f"segnb.data.load({folder.name!r}, download=True)"
+        )
+    size = f"{MEGABYTES[folder.name]} MB, " if folder.name in MEGABYTES else ""
+    print(
+        f"fetching {folder.name} ({size}once) to {folder}; SEGNB_DATA=generated fetches nothing", flush=True
+    )
+
+
+def _ready(folder):
+    """Whether `folder` is there already. DataError if it could not be made."""
+    try:
+        there = folder.exists()
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder.parent):
             pass
@@ -73,40 +121,63 @@ def begin(folder):
         raise DataError(
             f"{folder} cannot be made ({in_words(problem)}). Set SEGNB_DATA to a folder that can be written to."
         ) from None
-    size = f"{MEGABYTES[folder.name]} MB, " if folder.name in MEGABYTES else ""
-    print(
-        f"fetching {folder.name} ({size}once) to {folder}; SEGNB_DATA=generated fetches nothing", flush=True
-    )
+    return there
 
 
 def fetch_archive(folder, urls, parts):
     """Makes `folder` from a zip archive of a repository.
 
     urls: mirrors of the archive, tried in order; $SEGNB_MIRROR/<folder's name>.zip comes before them, for a class room
-        with a copy of its own. Each may use its equal share of the seconds that `patience` has left.
-    parts: {folder in the archive, without its top folder: (folder here, number of files)}; nothing else is unpacked.
+        with a copy of its own: an address, or a folder on the disk. Each address may use its equal share of the seconds
+        that `patience` has left.
+    parts: {folder in the archive, without its top folder: (folder here, number of files, their `content_hash`)}; nothing
+        else is unpacked.
     Prints a line before it asks any server. An interrupted transfer goes on where it stopped, also in a later call; one
-    that is too slow (SLOWEST) is interrupted. `folder` appears when every file is there and its checksum (the archive's
-    CRC-32) is right, never before. Raises DownloadError saying what went wrong at each mirror, and DataError if `folder`
-    already holds something or cannot be made.
+    that is too slow (SLOWEST) is interrupted. `folder` appears when every file is there and the hashes are right, never
+    before; of two downloads at once, one waits for the other. Raises DownloadError saying what went wrong at each mirror,
+    and DataError if `folder` already holds something or cannot be made.
     """
     folder = Path(folder)
-    begin(folder)
-    if os.environ.get("SEGNB_MIRROR"):
-        urls = (f"{os.environ['SEGNB_MIRROR'].rstrip('/')}/{folder.name}.zip", *urls)
+    with alone(folder) as made:
+        if not made:
+            begin(folder)
+            _fetch_archive(folder, (*_own_mirror(folder.name), *urls), parts)
+
+
+def _own_mirror(name):
+    """The class room's own archive, if it names one: an address, or a path where there is no "scheme://"."""
+    place = os.environ.get("SEGNB_MIRROR")
+    if not place:
+        return ()
+    return (
+        f"{place.rstrip('/')}/{name}.zip" if "://" in place else Path(place).expanduser() / f"{name}.zip",
+    )
+
+
+def _fetch_archive(folder, mirrors, parts):
     problems = {}
-    for k, url in enumerate(urls):
-        if not patience.left:
-            break
+    for k, mirror in enumerate(mirrors):
         # Never resume another's file.
-        part = folder.with_name(f"{folder.name}.{zlib.crc32(url.encode()):08x}.part")
+        part = folder.with_name(f"{folder.name}.{zlib.crc32(str(mirror).encode()):08x}.part")
         try:
-            fetch(url, part, mirrors=len(urls) - k)
-            _unpack(part, folder, parts)
+            if isinstance(mirror, Path):
+                _unpack(mirror, folder, parts)
+                return
+            if not patience.left:
+                break
+            fetch(mirror, part, mirrors=len(mirrors) - k)
+            try:
+                _unpack(part, folder, parts)
+            except DataError:
+                part.unlink()
+                raise
+            for leftover in folder.parent.glob(f"{folder.name}.*.part"):
+                leftover.unlink()
             return
         except (OSError, http.client.HTTPException, DataError) as problem:
-            problems[url] = in_words(problem)
-            if getattr(problem, "errno", None) in FULL:  # no mirror would help; give back what we took
+            problems[str(mirror)] = in_words(problem)
+            # No mirror would help; give back what we took.
+            if getattr(problem, "errno", None) in FULL:
                 part.unlink(missing_ok=True)
                 break
     raise DownloadError(folder, problems)
@@ -226,33 +297,32 @@ def _transfer(url, part, bar, pace, seconds):
     return part.stat().st_size, bar.total
 
 
-def _unpack(part, folder, parts):
-    """Unpacks the archive beside `folder` and moves the result there when it is complete; deletes a bad archive."""
+def _unpack(archive, folder, parts):
+    """Unpacks the archive beside `folder` and moves the result there when it is complete and what it should be."""
     unpacking = folder.with_name(f"{folder.name}.unpacking")
     shutil.rmtree(unpacking, ignore_errors=True)
     try:
-        with zipfile.ZipFile(part) as archive:
-            for info, target in _members(archive, parts):
+        with zipfile.ZipFile(archive) as opened:
+            for info, target in _members(opened, parts):
                 (unpacking / target).parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(info) as source, (unpacking / target).open("wb") as copy:
+                with opened.open(info) as source, (unpacking / target).open("xb") as copy:
                     shutil.copyfileobj(source, copy)
-        for here, count in parts.values():
+        for here, count, digest in parts.values():
             found = len(list((unpacking / here).glob("*")))
             if found != count:
                 raise DataError(f"the archive has {found} files for {here}, not {count}")
+            if content_hash(unpacking / here) != digest:
+                raise DataError(f"the archive's files for {here} are not those of the data set")
         if folder.exists():
-            folder.rmdir()  # empty, or this fails
+            # Empty, or this fails.
+            folder.rmdir()
         unpacking.rename(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as problem:
-        part.unlink()
-        raise DataError(f"what came is not a whole zip archive ({problem})") from None
-    except DataError:
-        part.unlink()
-        raise
+    except FileExistsError as problem:
+        raise DataError(f"the archive has {Path(problem.filename).name} twice") from None
+    except BROKEN as problem:
+        raise DataError(f"what came is not a whole zip archive ({in_words(problem)})") from None
     finally:
         shutil.rmtree(unpacking, ignore_errors=True)
-    for leftover in folder.parent.glob(f"{folder.name}.*.part"):
-        leftover.unlink()
 
 
 def _members(archive, parts):
@@ -269,7 +339,7 @@ def _members(archive, parts):
             or is_link
         ):
             raise DataError(f"the archive has an unsafe member, {info.filename!r}")
-        here, _ = parts.get("/".join(path.parts[1:-1]), (None, 0))
+        here, *_ = parts.get("/".join(path.parts[1:-1]), (None,))
         if here is not None and not info.is_dir():
             wanted.append((info, f"{here}/{path.name}"))
     if sum(info.file_size for info, _ in wanted) > LARGEST:

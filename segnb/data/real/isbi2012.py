@@ -31,7 +31,12 @@ URLS = (
     f"https://github.com/zhixuhao/unet/archive/{COMMIT}.zip",
     f"https://codeload.github.com/zhixuhao/unet/zip/{COMMIT}",
 )
-PARTS = {f"data/membrane/train/{kind}": (f"train/{kind}", 30) for kind in ("image", "label")}
+# Of each folder in that commit: see `download.content_hash`.
+HASHES = {
+    "image": "54803612fdd4d39e57dd66523c76f94e0aece1d37110326e5cdc9ff15cd0b849",
+    "label": "ce28c460888e04d7d5e5870e24006d3776bd88be580c88dcb7d86ac05c90f3a5",
+}
+PARTS = {f"data/membrane/train/{kind}": (f"train/{kind}", 30, digest) for kind, digest in HASHES.items()}
 
 
 def open_set(root, split, size=None):

@@ -80,29 +80,40 @@ def download(folder):
 
     Raises DownloadError if the archives cannot be had; what came is kept for the next attempt.
     """
+    from .download import alone, begin
+
+    with alone(folder) as made:
+        if not made:
+            begin(folder)
+            _download(folder)
+
+
+def _download(folder):
     from torchvision.datasets import OxfordIIITPet
 
-    from .download import FULL, DownloadError, begin, in_words
+    from .download import FULL, DownloadError, in_words
 
-    begin(folder)
     partial = folder.with_name(f"{folder.name}.unpacking")
     place = partial / "oxford-iiit-pet"
     try:
         place.mkdir(parents=True, exist_ok=True)
         for archive, md5 in ARCHIVES.items():
             _fetch(place / archive, md5)
-        for half in ("images", "annotations"):  # of an unpacking that was interrupted
+        # Of an unpacking that was interrupted.
+        for half in ("images", "annotations"):
             shutil.rmtree(place / half, ignore_errors=True)
         OxfordIIITPet(partial, download=True)
         _check(partial)
         for archive in ARCHIVES:
             (place / archive).unlink()
         if folder.exists():
-            folder.rmdir()  # empty, or `begin` had refused it
+            # Empty, or `begin` had refused it.
+            folder.rmdir()
         partial.rename(folder)
     except (OSError, http.client.HTTPException, RuntimeError, DataError) as problem:
         if getattr(problem, "errno", None) in FULL:
-            shutil.rmtree(partial, ignore_errors=True)  # give back what we took
+            # Give back what we took.
+            shutil.rmtree(partial, ignore_errors=True)
         raise DownloadError(folder, {URL: in_words(problem)}) from None
 
 

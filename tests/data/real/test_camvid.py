@@ -108,8 +108,8 @@ def test_without_data_it_says_how_to_get_them(tmp_path):
 
 
 def test_the_download_wants_every_picture_of_every_split():
-    assert camvid.PARTS["CamVid/train"] == ("train", 367)
-    assert camvid.PARTS["CamVid/testannot"] == ("testannot", 233)
+    assert camvid.PARTS["CamVid/train"] == ("train", 367, camvid.HASHES["train"])
+    assert camvid.PARTS["CamVid/testannot"] == ("testannot", 233, camvid.HASHES["testannot"])
     assert len(camvid.PARTS) == 6
     assert all("bb68b64" in url for url in camvid.URLS)
 

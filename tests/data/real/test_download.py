@@ -1,6 +1,7 @@
 """Downloads against a small server on this machine that misbehaves on request."""
 
 import errno
+import hashlib
 import io
 import os
 import re
@@ -21,8 +22,18 @@ from PIL import Image
 from segnb.data import DataError, choose, items, load, sets
 from segnb.data.real import camvid, download, isbi2012
 
-PARTS = {"data/a": ("x/a", 2), "data/b": ("b", 1)}
 FILES = {"top/data/a/1.png": b"one" * 50_000, "top/data/a/2.png": b"two", "top/data/b/3.png": b"three"}
+
+
+def hashed(*contents):
+    """What `content_hash` gives for files of these contents, in the order of their names."""
+    return hashlib.sha256(b"".join(hashlib.sha256(content).digest() for content in contents)).hexdigest()
+
+
+PARTS = {
+    "data/a": ("x/a", 2, hashed(b"one" * 50_000, b"two")),
+    "data/b": ("b", 1, hashed(b"three")),
+}
 
 
 def zipped(files, links=()):
@@ -292,6 +303,109 @@ def test_the_class_rooms_own_mirror_comes_first(server, tmp_path, monkeypatch):
     assert is_whole(tmp_path / "set")
 
 
+@pytest.mark.parametrize("place", ["{}", "{}/", "~"])
+def test_a_mirror_may_be_a_folder_on_the_disk_and_keeps_its_archive(server, tmp_path, monkeypatch, place):
+    (tmp_path / "mirror").mkdir()
+    archive = tmp_path / "mirror" / "set.zip"
+    archive.write_bytes(zipped(FILES))
+    monkeypatch.setenv("HOME", str(tmp_path / "mirror"))
+    monkeypatch.setenv("SEGNB_MIRROR", place.format(tmp_path / "mirror"))
+    download.fetch_archive(tmp_path / "cache" / "set", (server.url,), PARTS)
+    assert is_whole(tmp_path / "cache" / "set")
+    assert server.paths == []
+    # One that is damaged is named, left where it is, and the next place is asked.
+    archive.write_bytes(b"no archive")
+    download.fetch_archive(tmp_path / "other" / "set", (server.url,), PARTS)
+    assert archive.read_bytes() == b"no archive"
+    assert server.paths == ["/set.zip"]
+    archive.unlink()
+    fails(tmp_path / "third" / "set", server, "set.zip: No such file", urls=("http://127.0.0.1:9/x.zip",))
+
+
+def test_an_archive_of_other_pictures_is_refused(server, tmp_path):
+    server.content = zipped(FILES | {"top/data/b/3.png": b"THREE"})
+    fails(tmp_path / "set", server, "files for b are not those of the data set")
+    assert parts_of(tmp_path / "set") == []
+
+
+def test_the_content_hash_goes_by_names_as_strings_and_by_content(tmp_path):
+    for n in (2, 10, 1):
+        (tmp_path / f"{n}.png").write_bytes(b"%d" % n)
+    assert download.content_hash(tmp_path) == hashed(b"1", b"10", b"2")
+    (tmp_path / "2.png").write_bytes(b"3")
+    assert download.content_hash(tmp_path) != hashed(b"1", b"10", b"2")
+
+
+def encrypted():
+    """FILES with the mark of an encrypted member (bit 0 of the flags, in both heads)."""
+    content = bytearray(zipped(FILES))
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + place] |= 1
+            at = content.find(mark, at + 4)
+    return bytes(content)
+
+
+def packed_oddly(method):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+    content = bytearray(buffer.getvalue())
+    # The first member's packed bytes, changed.
+    content[60:90] = b"x" * 30
+    return bytes(content)
+
+
+def twice():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in FILES:
+            archive.writestr(name, FILES[name])
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("top/data/a/1.png", FILES["top/data/a/1.png"])
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (encrypted, "encrypted"),
+        (lambda: packed_oddly(zipfile.ZIP_LZMA), "not a whole zip archive"),
+        (lambda: packed_oddly(zipfile.ZIP_BZIP2), "not a whole zip archive|Invalid data stream"),
+        (lambda: packed_oddly(zipfile.ZIP_DEFLATED), "not a whole zip archive"),
+        (lambda: b"", "zip archive"),
+        (twice, "1.png twice"),
+    ],
+)
+def test_encrypted_and_odd_archives_are_refused_in_words(server, tmp_path, content, match):
+    server.content = content() or b"PK"
+    fails(tmp_path / "set", server, match)
+
+
+def test_of_two_downloads_at_once_one_waits_and_finds_the_set_there(server, tmp_path, capsys):
+    server.delay = 0.5
+    problems = []
+
+    def fetch():
+        try:
+            download.fetch_archive(tmp_path / "cache" / "set", (server.url,), PARTS)
+        except DataError as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=fetch) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert server.paths == ["/set.zip"]
+    assert is_whole(tmp_path / "cache" / "set")
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["set"]
+    assert "waiting for it" in capsys.readouterr().out
+
+
 def test_what_an_interrupted_unpacking_left_behind_is_cleared(server, tmp_path):
     (tmp_path / "set.unpacking" / "b").mkdir(parents=True)
     (tmp_path / "set.unpacking" / "b" / "old.png").write_text("old")
@@ -299,14 +413,15 @@ def test_what_an_interrupted_unpacking_left_behind_is_cleared(server, tmp_path):
     assert is_whole(tmp_path / "set")
 
 
+def png(value):
+    """A picture of 4×4 pixels of this value, as bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((4, 4), value, np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def slices():
     """The archive of isbi2012, with slices of 4×4 pixels."""
-
-    def png(value):
-        buffer = io.BytesIO()
-        Image.fromarray(np.full((4, 4), value, np.uint8)).save(buffer, "PNG")
-        return buffer.getvalue()
-
     folder = "unet-b45af4d/data/membrane/train"
     files = {f"{folder}/{kind}/{n}.png": png(255) for kind in ("image", "label") for n in range(30)}
     return zipped(files | {"unet-b45af4d/data/membrane/test/0.png": b"-", f"{folder}/aug/0.png": b"-"})
@@ -317,6 +432,8 @@ def isbi(server, monkeypatch, no_data):
     """The server has isbi2012, and it is not on disk."""
     server.content = slices()
     monkeypatch.setattr(isbi2012, "URLS", (server.url,))
+    for place, (here, count, _) in isbi2012.PARTS.items():
+        monkeypatch.setitem(isbi2012.PARTS, place, (here, count, hashed(*[png(255)] * 30)))
     return server
 
 
