@@ -19,7 +19,7 @@ export SEGNB_REAL
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lab execute exercises studies weights real bench address lint format clean
+.PHONY: help venv book test lab execute exercises studies restamp weights real bench address lint format clean
 
 help:
 	@echo 'Every Pixel: semantic segmentation networks, built step by step'
@@ -32,6 +32,7 @@ help:
 	@echo '  make exercises            write the exercise sheets from the solution notebooks'
 	@echo '  make studies [NAME=name]  run the studies (or one) and write book/results/NAME.json'
 	@echo '  make real [NAME=name]     the same on the real data sets; SEGNB_DATA=folder says where they are'
+	@echo '  make restamp [NAME=name] [SINCE=commit]   stamp results whose numbers a change has left as they were'
 	@echo '  make weights              train the small networks that come with segnb'
 	@echo '  make bench                time segnb against its peers'
 	@echo '  make address REPO=you/every-pixel   set the public address everywhere'
@@ -78,6 +79,10 @@ exercises: $(STAMP)
 
 studies: $(STAMP)
 	SEGNB_DATA=generated $(BIN)/python -m book.tools.studies $(NAME)
+
+# One seed's brief run before and after has to be equal. For studies of real data, SEGNB_DATA=folder says where they are.
+restamp: $(STAMP)
+	$(BIN)/python -m book.tools.studies --restamp $(if $(SINCE),--since $(SINCE)) $(NAME)
 
 real: $(STAMP)
 	$(BIN)/python -m book.tools.studies --real $(NAME)

@@ -1,43 +1,42 @@
 """Studies: claims that take too long to test live, run over seeds and stored: `make studies [NAME=...]`.
 
-A study is a file book/studies/NAME.py with one function, marked with `study`, that runs one seed and returns figures:
+A study is a file book/studies/CHAPTER/NAME.py with one function, marked with `study`, that runs one seed and
+returns figures:
 
     from book.tools.studies import study
 
-    @study(depends_on=["segnb.models.unet", "segnb.training"], data="cells", seeds=(0, 1, 2), steps=150, brief=2)
+    @study(data="cells", seeds=(0, 1, 2), steps=150, brief=2)
     def one_seed(seed, steps):
         '''Do skips sharpen membranes?'''
         ...
         return {"with skips": {"boundary F1": 0.9}, "without skips": {"boundary F1": 0.7}}
 
-`make studies` runs every seed and writes book/results/NAME.json; `segnb.results("NAME")` reads it. The file carries a
-hash of the study and the modules it depends on, so that a test can tell when the figures no longer belong to the code.
-A study marked `real=True` calls `segnb.data.choose` and is run by `make real`, which insists on the real set; the tests
-run it briefly on the twin.
+`make studies` runs every seed and writes book/results/NAME.json; `segnb.results("NAME")` reads it. The file
+carries a stamp, a hash of all code that the study reaches (see reach.py), so that a test can tell when the
+figures no longer belong to the code. `make restamp` renews it without the run where no number has changed
+(see restamp.py). A study marked `real=True` calls `segnb.data.choose` and is run by `make real`, which insists
+on the real set; the tests run it briefly on the twin.
 """
 
 import argparse
-import ast
 import datetime
-import hashlib
 import importlib.util
-import io
 import json
 import platform
 import sys
 import time
-import tokenize
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from book.tools import notebooks
+from book.tools import notebooks, reach
 
 STUDIES = notebooks.ROOT / "book" / "studies"
 RESULTS = notebooks.ROOT / "book" / "results"
 KEYS = (
     "study", "question", "command", "data", "steps", "seeds", "figures",
-    "seconds", "date", "device", "threads", "versions", "depends_on", "code",
+    "seconds", "date", "device", "threads", "versions", "code",
 )  # fmt: skip
 
 
@@ -48,8 +47,6 @@ class Study:
     name: str
     question: str
     one_seed: Callable[[int, int], dict]
-    source: Path
-    depends_on: tuple[str, ...]
     data: str
     seeds: tuple[int, ...]
     steps: int
@@ -66,11 +63,8 @@ class Study:
         return RESULTS / f"{self.name}.json"
 
     def code(self) -> str:
-        """A hash of everything the figures were computed with: the study itself and the modules it names."""
-        digest = hashlib.sha256()
-        for path in [self.source, *map(module_file, sorted(self.depends_on))]:
-            digest.update(essence(path.read_text(encoding="utf-8")).encode())
-        return digest.hexdigest()[:16]
+        """The stamp: a hash of all code of this repository with which the figures are computed."""
+        return reach.stamp(self.one_seed, self.data)
 
     def run(self) -> dict:
         """All seeds; → what is stored."""
@@ -81,6 +75,8 @@ class Study:
 
         if self.real:
             need_real(self.data)
+        # Before the run: files may change while it lasts.
+        code = self.code()
         start = time.perf_counter()
         found = []
         for seed in self.seeds:
@@ -106,23 +102,25 @@ class Study:
                 "numpy": numpy.__version__,
                 "segnb": notebooks.project()["version"],
             },
-            "depends_on": sorted(self.depends_on),
-            "code": self.code(),
+            "code": code,
         }
 
     def store(self) -> dict:
         """Run and write the results; a run that is broken off leaves the old ones."""
         results = self.run()
+        self.write(results)
+        return results
+
+    def write(self, results: dict) -> None:
+        """Write the file of results, in one step."""
         RESULTS.mkdir(exist_ok=True)
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(self.path)
-        return results
 
 
 def study(
     *,
-    depends_on: Sequence[str],
     data: str,
     seeds: Sequence[int] = (0, 1, 2),
     steps: int,
@@ -131,8 +129,8 @@ def study(
 ) -> Callable[[Callable[[int, int], dict]], Study]:
     """Mark `one_seed(seed, steps) -> {variant: {measure: number}}` (nested as deep as you like) as a study.
 
-    depends_on: the modules whose change makes the figures stale. data: the name of the data set. brief: the steps with
-    which the tests run one seed. The question is the first line of the function's docstring, the name that of its file.
+    data: the name of the data set. brief: the steps with which the tests run one seed. The question is
+    the first line of the function's docstring, the name that of its file.
     """
 
     def mark(one_seed: Callable[[int, int], dict]) -> Study:
@@ -140,37 +138,9 @@ def study(
         question = (one_seed.__doc__ or "").strip().split("\n")[0]
         if not question:
             raise ValueError(f"{source.name}: one_seed needs a docstring that asks the study's question")
-        return Study(
-            source.stem, question, one_seed, source, tuple(depends_on), data, tuple(seeds), steps, brief, real
-        )
+        return Study(source.stem, question, one_seed, data, tuple(seeds), steps, brief, real)
 
     return mark
-
-
-def module_file(name: str) -> Path:
-    """The file of a module, found by its import system's name ("segnb.losses.dice")."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or not spec.origin:
-        raise ModuleNotFoundError(f"a study depends on {name}, which is no module with a file")
-    return Path(spec.origin)
-
-
-def essence(source: str) -> str:
-    """Python source without what does not change its meaning: comments, docstrings, blank lines, trailing spaces.
-
-    Lines and indentation stay, so that the result is the same under every version of Python.
-    """
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str):
-                lines[first.lineno - 1 : first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def gather(found: Sequence[dict]) -> dict:
@@ -200,8 +170,9 @@ def leaves(figures: dict) -> list:
 
 def load(path: Path) -> Study:
     """The study in a file."""
-    spec = importlib.util.spec_from_file_location(f"book.studies.{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
+    name = ".".join(("book", "studies", *path.relative_to(STUDIES).with_suffix("").parts))
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     found = [value for value in vars(module).values() if isinstance(value, Study)]
     if len(found) != 1:
@@ -210,8 +181,17 @@ def load(path: Path) -> Study:
 
 
 def find() -> list[Path]:
-    """The files of all studies, in order."""
-    return sorted(STUDIES.glob("[a-z]*.py"))
+    """The files of all studies, in the order of their names. ValueError for a name that two folders have."""
+    files = STUDIES.glob("*/*.py")
+    found = sorted(
+        (path for path in files if "\n@study(" in path.read_text("utf-8")), key=lambda path: path.stem
+    )
+    for one, other in pairwise(found):
+        if one.stem == other.stem:
+            raise ValueError(
+                f"two studies have the name {one.stem}, in {one.parent.name}/ and {other.parent.name}/"
+            )
+    return found
 
 
 def stored(one: Study) -> dict | None:
@@ -220,7 +200,7 @@ def stored(one: Study) -> dict | None:
 
 
 def need_real(name: str) -> None:
-    """Raise `segnb.data.DataError` if the real data set is not there: its twin would answer another question."""
+    """Raise `segnb.data.DataError` if the real set is not there: its twin would answer another question."""
     import segnb
 
     if segnb.data.choose(name).generated:
@@ -233,6 +213,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="default: all")
     parser.add_argument("--real", action="store_true", help="the studies on real data")
+    parser.add_argument(
+        "--restamp", action="store_true", help="run nothing anew: stamp what a brief run shows to be equal"
+    )
+    parser.add_argument(
+        "--since", metavar="COMMIT", help="equal to what it was then; default: to what was stored last"
+    )
     arguments = parser.parse_args()
     there = {path.stem: path for path in find()}
     if unknown := set(arguments.names) - set(there):
@@ -241,6 +227,11 @@ def main() -> int:
         )
         return 2
     chosen = [load(there[name]) for name in arguments.names or there]
+    if arguments.restamp:
+        from book.tools import restamp
+
+        stale = [one for one in chosen if arguments.names or (stored(one) or {}).get("code") != one.code()]
+        return restamp.main(stale, arguments.since)
     for one in chosen:
         if one.real != arguments.real:
             if arguments.names:

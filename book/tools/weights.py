@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import segnb
-from book.studies import _streets
+from book.studies import streets
 
 FOLDER = Path(segnb.__file__).parent / "trained"
 
@@ -66,7 +66,7 @@ def with_rare_classes(model: segnb.models.base.SegmentationNet, steps: int, *cha
     from torchvision.transforms import v2
 
     augment = segnb.data.augment(v2.RandomHorizontalFlip(), *changes)
-    _streets.train(model, segnb.data.load("street", "train"), steps, seed=0, warmup=0.05, augment=augment)
+    streets.train(model, segnb.data.load("street", "train"), steps, seed=0, warmup=0.05, augment=augment)
     return model
 
 

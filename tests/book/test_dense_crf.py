@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from book.studies._deeplabv3 import crf_kernels, mean_field, pairwise_kernel
+from book.studies.deeplabv3.dense_crf import crf_kernels, mean_field, pairwise_kernel
 
 
 def exact(unary, kernel):

@@ -5,6 +5,7 @@ import json
 import re
 
 from book.tools import notebooks, studies
+from book.tools.essence import essence
 
 
 def definitions(source):
@@ -17,13 +18,13 @@ def definitions(source):
 
 
 def test_the_notebook_shows_the_classes_that_were_trained():
-    study = studies.essence((studies.STUDIES / "segnet_variants.py").read_text(encoding="utf-8"))
-    trained = definitions(study)
+    [path] = (path for path in studies.find() if path.stem == "segnet_variants")
+    trained = definitions(essence(path.read_text(encoding="utf-8")))
     del trained["one_seed"]
     notebook = notebooks.read(notebooks.CHAPTERS / "deeper" / "07_segnet.ipynb")
     shown = {}
     for cell in notebooks.code_cells(notebook)[1:]:
-        shown |= definitions(studies.essence(cell.source))
+        shown |= definitions(essence(cell.source))
     assert len(trained) == 7
     assert {name: shown.get(name) for name in trained} == trained
 

@@ -2,11 +2,13 @@
 
 import json
 import math
+import sys
+from pathlib import Path
 
 import pytest
 
 import segnb
-from book.tools import studies
+from book.tools import notebooks, reach, studies
 from segnb.data.sets import SETS, GeneratedSet
 from segnb.studies import results
 
@@ -14,7 +16,7 @@ HELD = '''
 from book.tools.studies import study
 
 
-@study(depends_on=["segnb.metrics", "segnb.losses.dice"], data="cells", seeds=(4, 5), steps=7, brief=1)
+@study(data="cells", seeds=(4, 5), steps=7, brief=1)
 def one_seed(seed, steps):
     """Does it count?
 
@@ -31,8 +33,8 @@ def held(tmp_path, monkeypatch):
     monkeypatch.setattr(studies, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(studies.notebooks, "ROOT", tmp_path)
     monkeypatch.setattr(studies.notebooks, "project", lambda: {"version": "0.1.0"})
-    (tmp_path / "studies").mkdir()
-    path = tmp_path / "studies" / "held.py"
+    path = tmp_path / "studies" / "room" / "held.py"
+    path.parent.mkdir(parents=True)
     path.write_text(HELD)
     return path
 
@@ -61,28 +63,22 @@ def test_the_hash_sees_code_and_nothing_else(held):
     assert studies.load(held).code() != before
 
 
-def test_the_hash_sees_the_modules_it_depends_on(held, monkeypatch, tmp_path):
-    before = studies.load(held).code()
-    changed = tmp_path / "metrics.py"
-    changed.write_text(studies.module_file("segnb.metrics").read_text(encoding="utf-8") + "\nTOLERANCE = 2\n")
-    real = studies.module_file
-    monkeypatch.setattr(
-        studies, "module_file", lambda name: changed if name == "segnb.metrics" else real(name)
-    )
-    assert studies.load(held).code() != before
+def test_the_stamp_is_that_of_the_code_before_the_run(held, monkeypatch):
+    one = studies.load(held)
+    stamps = iter(["before", "after"])
+    monkeypatch.setattr(studies.Study, "code", lambda self: next(stamps))
+    assert one.run()["code"] == "before"
 
 
-def test_a_module_hidden_by_a_function_of_its_name_is_found():
-    assert studies.module_file("segnb.losses.cross_entropy").name == "cross_entropy.py"
-    with pytest.raises(ModuleNotFoundError, match=r"segnb\.nothing"):
-        studies.module_file("segnb.nothing")
-
-
-def test_essence():
-    source = (
-        '"""Doc."""\nx = "# no comment"  # comment\n\n\ndef f():\n    """Doc\n    of f."""\n    return 1   \n'
-    )
-    assert studies.essence(source) == 'x = "# no comment"\ndef f():\n    return 1'
+def test_a_study_is_found_by_its_name_in_any_folder(held):
+    (held.parent / "recipe.py").write_text("from book.tools.studies import study\n")
+    other = held.parents[1] / "other" / "another.py"
+    other.parent.mkdir()
+    other.write_text(HELD)
+    assert studies.find() == [other, held]
+    other.rename(other.with_name("held.py"))
+    with pytest.raises(ValueError, match="held, in"):
+        studies.find()
 
 
 def test_seeds_must_return_the_same_figures():
@@ -92,7 +88,7 @@ def test_seeds_must_return_the_same_figures():
 
 def test_a_study_asks_a_question():
     with pytest.raises(ValueError, match="question"):
-        studies.study(depends_on=[], data="cells", steps=1)(lambda seed, steps: {})
+        studies.study(data="cells", steps=1)(lambda seed, steps: {})
 
 
 def test_a_real_study_refuses_the_twin(held, monkeypatch):
@@ -119,7 +115,7 @@ def test_results_are_read_by_name(monkeypatch, tmp_path):
         results("lost")
 
 
-# --- the studies of the book ----------------------------------------------------------------------------------------
+# --- the studies of the book --------------------------------------------------------------------------------
 
 every = pytest.mark.parametrize("path", studies.find(), ids=lambda path: path.stem)
 
@@ -129,7 +125,7 @@ def test_the_stored_figures_belong_to_the_code(path):
     one = studies.load(path)
     stored = studies.stored(one)
     assert stored, f"never run: {one.command}"
-    assert tuple(stored) == studies.KEYS
+    assert tuple(stored) in (studies.KEYS, (*studies.KEYS, "restamped"))
     assert stored["code"] == one.code(), f"the code has changed since: {one.command}"
     assert (stored["question"], stored["seeds"], stored["steps"]) == (
         one.question,
@@ -143,20 +139,63 @@ def test_the_stored_figures_belong_to_the_code(path):
 
 @pytest.fixture
 def few_pictures(monkeypatch):
-    """Generated sets of at most 24 pictures a split: a brief run asks whether the study still runs, not what it finds."""
+    """Generated sets of at most 24 pictures a split: a brief run asks whether it runs, not what it finds."""
     for one in SETS.values():
         if isinstance(one, GeneratedSet):
             for split, count in one.module.SPLITS.items():
                 monkeypatch.setitem(one.module.SPLITS, split, min(count, 24))
 
 
+def watched(call):
+    """(what a call returns, the code of all functions of segnb/ and book/ that ran, save for imports)."""
+    rooms = tuple(str(notebooks.ROOT / room) for room in reach.PACKAGES)
+    ours, others = set(), set()
+
+    def note(frame, event, argument):
+        code = frame.f_code
+        if code in ours or code in others:
+            return
+        if not code.co_filename.startswith(rooms):
+            others.add(code)
+            return
+        while frame and not (
+            frame.f_code.co_name == "<module>" and frame.f_code.co_filename.startswith(rooms)
+        ):
+            frame = frame.f_back
+        if frame is None:
+            ours.add(code)
+
+    before = sys.gettrace()
+    sys.settrace(note)
+    try:
+        return call(), ours
+    finally:
+        sys.settrace(before)
+
+
+def unreached(one, codes):
+    """Those of the codes that lie in no definition which the study's stamp covers, as file:line name."""
+    spans = {}
+    for part in reach.reached(one.one_seed, one.data):
+        if isinstance(part, reach.Definition):
+            spans.setdefault(Path(part.module.__file__), []).append(part.lines)
+    missing = set()
+    for code in codes:
+        line = max(line for _, _, line in code.co_lines() if line)
+        if not any(first <= line <= last for first, last in spans.get(Path(code.co_filename), ())):
+            missing.add(f"{code.co_filename}:{line} {code.co_name}")
+    return missing
+
+
 @every
-def test_one_seed_still_runs(path, monkeypatch, few_pictures):
+def test_one_seed_still_runs_and_its_stamp_covers_all_that_ran(path, monkeypatch, few_pictures):
     monkeypatch.setenv("SEGNB_DATA", "generated")
     one = studies.load(path)
-    found = one.one_seed(one.seeds[0], one.brief)
+    found, codes = watched(lambda: one.one_seed(one.seeds[0], one.brief))
     assert all(math.isfinite(float(value)) for value in studies.leaves(found))
     assert studies.shape(found) == studies.shape(studies.stored(one)["figures"])
+    assert one.one_seed.__code__ in codes
+    assert unreached(one, codes) == set()
 
 
 def test_no_results_are_left_over():
