@@ -203,6 +203,7 @@ def _root(root):
         return None
     if place is None:
         return _cache()
+    place = os.path.expanduser(place)
     if not os.path.isdir(place):  # False, too, where we may not look
         raise DataError(
             f"{origin} is {str(place)!r}, which is not a folder (seen from {Path.cwd()}). Make it or unset it."

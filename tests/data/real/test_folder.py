@@ -98,7 +98,7 @@ def test_grey_pictures_sizes_and_workers(root):
 
 @pytest.mark.parametrize(
     "mapping",
-    [None, {}, {0: "soil", (1, 2, 3): "leaf"}, {300: "soil"}, {(0, 0): "soil"}, {0: None}, {"soil": 0}],
+    [None, {}, {0: "soil", (1, 2, 3): "leaf"}, {70000: "soil"}, {(0, 0): "soil"}, {0: None}, {"soil": 0}],
 )
 def test_a_mapping_that_is_none_is_refused_with_an_example(root, mapping):
     with pytest.raises(ValueError, match="mapping"):
