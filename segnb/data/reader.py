@@ -410,7 +410,7 @@ def _as_asked(raw, channels, source, cure):
 
 def _without_alpha(pixels, source, bands):
     alpha = pixels[..., -1]
-    if (alpha != _full(alpha.dtype)).any():
+    if not opaque(pixels):
         raise DataError(
             f"{source} is transparent in places (alpha is {alpha.min()} to {alpha.max()}), and what is there is no "
             f"colour. Load it with channels={bands} to have alpha as a band, or save it without: "
@@ -419,8 +419,17 @@ def _without_alpha(pixels, source, bands):
     return pixels[..., :-1]
 
 
-def _full(dtype):
-    return 1 if dtype.kind == "f" else np.iinfo(dtype).max
+def opaque(pixels):
+    """True if the last band, which is alpha, hides everything behind it."""
+    full = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    return bool((pixels[..., -1] == full).all())
+
+
+def white_of(dtype, bits):
+    """The number that becomes 1 if nobody says which: the largest that the bits can hold. None if that says nothing."""
+    if dtype.kind == "f":
+        return 1
+    return 2**bits - 1 if dtype.kind == "u" and bits <= 16 else None
 
 
 def _converted(pixels, mode, wanted):
@@ -440,7 +449,6 @@ def _grey(pixels):
 
 def _scaled(pixels, bits, white, source):
     """uint8 as it is, everything else as float32 in 0..1."""
-    kind = pixels.dtype.kind
     if pixels.dtype == np.uint8 and white in (None, 255):
         return pixels
     low, high = pixels.min(), pixels.max()
@@ -450,10 +458,7 @@ def _scaled(pixels, bits, white, source):
             f"{source} has numbers from {low:g} to {high:g}, and a picture's are 0 or more. Save it in 0..1, all "
             f"pictures by the same rule: np.save(path, {_rule(low, high)}.astype(np.float32))"
         )
-    if white is None and kind == "f":
-        white = 1
-    if white is None and kind == "u" and bits <= 16:
-        white = 2**bits - 1
+    white = white_of(pixels.dtype, bits) if white is None else white
     if white is None or high > white:
         says = f"more than white={white:g}" if white else f"and its {bits} bits do not say which is white"
         raise DataError(

@@ -254,7 +254,7 @@ def listed(place):
     ]
     if not found:
         return [], (
-            f"{place} has no pictures ({', '.join(sorted(PICTURES))}). Put them there." + beside(place)
+            f"{place} has no pictures ({', '.join(sorted(PICTURES))}). Put them there." + beside(place.parent)
         )
     return found, ""
 
