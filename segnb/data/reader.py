@@ -200,12 +200,16 @@ def _beyond_pillow(picture):
 def _from_pillow(picture, path):
     tiff = picture.format == "TIFF"  # which Pillow turns upright itself
     orientation = picture.tag_v2.get(274, 1) if tiff else 1
-    if tiff:
-        picture.filename = (
-            ""  # or else Pillow maps the file, and mistakes its rows for columns if it lies on its side
-        )
+    if (
+        tiff
+    ):  # with its name, Pillow maps the file and mistakes rows for columns if the picture lies on its side
+        picture.filename = ""
     if picture.mode == "LAB":
         raise DataError(f"{path} is in Lab colours. Save it in RGB.")
+    if picture.format == "PPM" and picture.mode == "RGB" and _stretched(picture) < 1:
+        raise DataError(
+            f"{path} has colours of more than 8 bits, which no reader of PPM keeps. Save it as PNG or TIFF."
+        )
     stretched, rawmode = _stretched(picture), str(picture.tile[0].args) if picture.tile else ""
     loaded(picture, path)
     if rawmode in ("RGB;16B", "RGBA;16B", "LA;16B"):

@@ -168,9 +168,20 @@ def test_arrays_that_are_no_pictures(tmp_path, array):
     assert "a.npy" in refused(read_picture, tmp_path / "a.npy")
 
 
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")
+
+
 def test_pickles_are_never_loaded(tmp_path):
-    np.save(tmp_path / "a.npy", np.array([{"code": "runs"}], dtype=object))
-    assert "pickle" in refused(read_picture, tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", np.array([[Trap(tmp_path / "trapped")]], dtype=object))
+    assert "a.npy is not a whole picture" in refused(read_picture, tmp_path / "a.npy")
+    assert not (tmp_path / "trapped").exists()
 
 
 # --- depth ------------------------------------------------------------------------------------------------------------
@@ -274,6 +285,15 @@ def test_a_pgm_with_another_maximum_is_not_stretched(tmp_path):
     (tmp_path / "a.pgm").write_bytes(b"P5 3 1 7 " + bytes([0, 1, 7]))
     assert read_labels(tmp_path / "a.pgm").tolist() == [[0, 1, 7]]
     assert read_picture(tmp_path / "a.pgm", 1)[0, :, 0].tolist() == [0, 36, 255]
+
+
+def test_a_ppm_of_16_bits_is_not_cut_to_8(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6 4 6 65535 " + DEEP.astype(">u2").tobytes())
+    assert "Save it as PNG or TIFF" in refused(read_picture, tmp_path / "a.ppm")
+    png(tmp_path / "a.png", DEEP)
+    assert np.array_equal(read_picture(tmp_path / "a.png"), (DEEP / 65535).astype(np.float32))
+    (tmp_path / "a.ppm").write_bytes(b"P6 4 6 255 " + COLOUR.tobytes())
+    assert np.array_equal(read_picture(tmp_path / "a.ppm"), COLOUR)
 
 
 def test_a_coloured_mask_is_refused_with_the_mapping_of_its_colours(tmp_path):

@@ -144,6 +144,14 @@ def test_palettes_that_differ_make_a_mapping_by_colours(tmp_path):
     assert pasted(found) == 6
 
 
+def test_grey_masks_beside_a_palette_are_values(tmp_path):
+    fill(tmp_path, colour, binary)
+    indexed(1).save(tmp_path / "masks/1.png")
+    found = inspect(tmp_path)
+    assert list(found.options["mapping"]) == [0, 1]
+    assert pasted(found) == 6
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path):
     fill(tmp_path, colour, binary, count=12)
     (tmp_path / "images/0.png").write_bytes(b"no picture")
