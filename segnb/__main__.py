@@ -3,8 +3,10 @@
 import argparse
 import ast
 import importlib
+import json
 import os
 import sys
+from pathlib import Path
 
 import torch
 
@@ -26,7 +28,7 @@ def main(argv=None):
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments) or 0
-    except (ValueError, TypeError, FileNotFoundError, FloatingPointError, data.DataError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, data.DataError) as error:
         print(f"segnb {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
@@ -45,7 +47,9 @@ def _parser():
 
     train = command("train", _train, help="train a network on a data set and save it")
     train.add_argument("model", choices=sorted(_networks()))
-    train.add_argument("data", help="a name that segnb.data.load knows: cells, street, camvid, ...")
+    train.add_argument(
+        "data", help="a name that segnb.data.load knows (cells, street, camvid, ...) or a folder"
+    )
     train.add_argument("--out", help="file for the network (default: MODEL.pt)")
     train.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="the network's own: width=16 depth=3"
@@ -59,24 +63,43 @@ def _parser():
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--checkpoint", help="file to go on from after a stop")
     train.add_argument("--download", action="store_true", help="fetch a real data set that is not there")
+    train.add_argument(
+        "--mapping", metavar="FILE", help="for a folder: what its masks mean, from segnb doctor"
+    )
     train.add_argument("--size", type=int, nargs="+", help="side, or height and width, of the images")
 
     test = command("evaluate", _evaluate, help="measure a saved network on a data set")
     test.add_argument("model", help="file written by train or segnb.save")
     test.add_argument("data", help="as for train")
     test.add_argument("--split", choices=("train", "val", "test"), default="val")
+    test.add_argument(
+        "--mapping", metavar="FILE", help="for a folder: what its masks mean, from segnb doctor"
+    )
     test.add_argument("--size", type=int, nargs="+", help="side, or height and width, of the images")
 
-    one = command("predict", _predict, help="the mask of one picture")
+    one = command("predict", _predict, help="the masks of pictures")
     one.add_argument("model", help="file written by train or segnb.save")
-    one.add_argument("image", help="a picture file")
-    one.add_argument("--mask", default="mask.png", help="file for the class numbers (a PNG with a palette)")
-    one.add_argument("--overlay", help="file for the picture with the classes in colour over it")
+    one.add_argument("image", help="a picture file, or a folder of them")
+    one.add_argument(
+        "--mask", help="file or folder for the class numbers, PNG with a palette (mask.png or masks)"
+    )
+    one.add_argument("--overlay", help="file or folder for the picture with the classes in colour over it")
     one.add_argument("--data", help="data set whose colours to use")
+    one.add_argument("--mapping", metavar="FILE", help="of the data set, if that is a folder")
+    one.add_argument("--white", type=float, help="the number that becomes 1, as in training")
     one.add_argument("--tile", type=int, help="side of the square seen at a time, where memory is short")
 
     commands.add_parser("grade", help="grade a folder of exercise notebooks (segnb grade --help)")
-    command("doctor", _doctor, help="what this machine can run, and what is wrong")
+    doctor = command(
+        "doctor", _doctor, help="what this machine can run, or what a folder holds, and what is wrong"
+    )
+    doctor.add_argument("folder", nargs="?", help="pictures and masks of your own, to look at instead")
+    doctor.add_argument(
+        "--mapping", metavar="FILE", help="file for what train and evaluate need of the folder"
+    )
+    doctor.add_argument(
+        "--picture", metavar="FILE", help="file for a picture of some samples with their masks"
+    )
     return parser
 
 
@@ -86,20 +109,49 @@ def _networks():
     return {entry.__name__.lower(): entry for entry in classes if issubclass(entry, SegmentationNet)}
 
 
-def _data_set(name, *split, **options):
-    """`data.load`. ValueError for "folder", whose mapping no option of the command line gives."""
-    if name == "folder":
+def _data_set(name, split="train", mapping=None, **options):
+    """`data.load`, of a folder too. ValueError for a folder without the file that says what its masks mean."""
+    place = Path(name).expanduser()
+    if name == "folder" and not place.is_dir():
         raise ValueError(
-            "folder needs a mapping, which cannot be given here. Load your pictures in Python: "
-            "segnb.data.load('folder', root='leaves', mapping={0: 'background', 1: 'leaf', 255: None})"
+            "folder stands for pictures of your own: give their folder's path, and --mapping with the file that this "
+            "writes: segnb doctor PATH --mapping mapping.txt"
         )
-    return data.load(name, *split, **options)
+    if name != "folder" and (name in data.names() or not place.is_dir()):
+        if mapping:
+            raise ValueError(f"--mapping is for a folder of your own, and {name!r} is none. Leave it out.")
+        return data.load(name, split, **options)
+    if not mapping:
+        raise ValueError(
+            f"{name} needs a file that says what its masks mean. This writes one, to be named with --mapping: "
+            f"segnb doctor {name} --mapping mapping.txt"
+        )
+    return data.load("folder", split, root=place, **options, **_read_options(mapping))
+
+
+def _read_options(file):
+    """What `load("folder", ...)` takes, from a file: {"mapping": {...}, "channels": 1, ...} or the mapping alone."""
+    text = Path(file).read_text(encoding="utf-8")
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"{file} holds no mapping, as JSON or in Python's words: {{0: 'background', 1: 'leaf', 255: None}}"
+        )
+    options = found if isinstance(found.get("mapping"), dict) else {"mapping": found}
+    mapping = {_value(key) if isinstance(key, str) else key: name for key, name in options["mapping"].items()}
+    return options | {"mapping": mapping}
 
 
 def _train(arguments):
     size = _size(arguments.size)
-    train = _data_set(arguments.data, "train", size=size, download=arguments.download)
-    val = _data_set(arguments.data, "val", size=size)
+    train = _data_set(arguments.data, "train", arguments.mapping, size=size, download=arguments.download)
+    val = _data_set(arguments.data, "val", arguments.mapping, size=size)
     options = {name: _value(text) for name, _, text in (pair.partition("=") for pair in arguments.set)}
     setup(arguments.seed)
     model = _networks()[arguments.model](train[0][0].shape[0], train.num_classes, **options)
@@ -123,7 +175,7 @@ def _train(arguments):
 
 
 def _evaluate(arguments):
-    pictures = _data_set(arguments.data, arguments.split, size=_size(arguments.size))
+    pictures = _data_set(arguments.data, arguments.split, arguments.mapping, size=_size(arguments.size))
     matrix = evaluate(load(arguments.model), pictures)
     print(f"{'class':<16} {'IoU':>6} {'found':>6}")
     for name, iou, accuracy in zip(pictures.classes, matrix.iou, matrix.class_accuracy):
@@ -135,33 +187,139 @@ def _evaluate(arguments):
 
 
 def _predict(arguments):
+    from tqdm.std import tqdm
+
+    model = load(arguments.model)
+    palette = _palette(arguments, model.num_classes)
+    jobs = _jobs(arguments, model.num_classes)
+    failed = []
+    for picture, mask, overlay in tqdm(jobs, desc="pictures", leave=False, disable=len(jobs) == 1):
+        try:
+            height, width = _predict_one(model, picture, mask, overlay, palette, arguments)
+        except data.DataError as problem:
+            failed.append(str(problem))
+    if failed:
+        others = f" (and {len(failed) - 1} more; the others are done)" if len(jobs) > 1 else ""
+        raise data.DataError(failed[0] + others)
+    if os.path.isdir(arguments.image):
+        where, size = f"{len(jobs)} masks are in {Path(jobs[0][1]).parent}", ""
+    else:
+        where, size = f"the mask is in {jobs[0][1]}", f", {height}×{width} px"
+    print(f"{where}: class numbers 0 to {model.num_classes - 1}{size}")
+
+
+def _predict_one(model, picture, mask, overlay, palette, arguments):
+    """Writes the mask of one picture, and the overlay if there is to be one. Returns height and width."""
     import numpy as np
     from PIL import Image
 
-    from .data.files import read_image
+    from .data.reader import read_picture
 
-    model = load(arguments.model)
-    pixels = np.atleast_3d(read_image(arguments.image, model.in_channels))
-    mask = predict(model, torch.from_numpy(pixels).permute(2, 0, 1) / 255, tile=arguments.tile).argmax(0)
-    if arguments.data:
-        palette = _data_set(arguments.data).palette
+    cure = f"{arguments.model} takes {model.in_channels}: train a network with channels={{bands}}, or give it other pictures."
+    pixels = read_picture(picture, model.in_channels, arguments.white, cure)
+    image = torch.from_numpy(pixels).permute(2, 0, 1)
+    image = image / 255 if pixels.dtype == np.uint8 else image
+    found = predict(model, image, tile=arguments.tile).argmax(0).numpy()
+    if model.num_classes > 256:
+        Image.fromarray(found.astype(np.uint16)).save(mask)
     else:
-        from matplotlib import colormaps
+        labels = Image.fromarray(found.astype(np.uint8))
+        labels.putpalette(palette.tobytes())
+        labels.save(mask)
+    if overlay:
+        seen = (image[:3] if len(image) >= 3 else image[:1]).permute(1, 2, 0).numpy() * 255
+        blend = (np.broadcast_to(seen, (*found.shape, 3)) * 0.5 + palette[found % len(palette)] * 0.5).astype(
+            np.uint8
+        )
+        Image.fromarray(blend).save(overlay)
+    return found.shape
 
-        palette = (np.array(colormaps["tab20"].colors * 13)[:256] * 255).astype(np.uint8)
-    picture = Image.fromarray(mask.numpy().astype(np.uint8))
-    picture.putpalette(palette.tobytes())
-    picture.save(arguments.mask)
-    if arguments.overlay:
-        blend = (np.broadcast_to(pixels, (*mask.shape, 3)) * 0.5 + palette[mask] * 0.5).astype(np.uint8)
-        Image.fromarray(blend).save(arguments.overlay)
-    print(
-        f"the mask is in {arguments.mask}: class numbers 0 to {model.num_classes - 1}, {mask.shape[0]}×{mask.shape[1]} px"
-    )
+
+def _palette(arguments, num_classes):
+    """The colours of the data set that was named, else others."""
+    import numpy as np
+    from matplotlib import colormaps
+
+    if not arguments.data:
+        return (np.array(colormaps["tab20"].colors * 13)[:256] * 255).astype(np.uint8)
+    pictures = _data_set(arguments.data, mapping=arguments.mapping)
+    if pictures.num_classes < num_classes:
+        raise ValueError(
+            f"{arguments.data} has {pictures.num_classes} classes and the network {num_classes}. Leave out --data, or name "
+            "the set of its training."
+        )
+    return pictures.palette
+
+
+def _jobs(arguments, num_classes):
+    """[(picture, file for its mask, file for its overlay or None)], all of which may be written."""
+    from .data.real import folder
+
+    if os.path.isdir(arguments.image):
+        pictures, problem = folder.listed(Path(arguments.image))
+        stems, doubles = folder.by_stem(pictures)
+        if problem or doubles:
+            raise data.DataError(problem or doubles[0])
+        places = [Path(arguments.mask or "masks"), Path(arguments.overlay) if arguments.overlay else None]
+        jobs = [
+            (path, *(place / f"{path.stem}.png" if place else None for place in places))
+            for path in stems.values()
+        ]
+    else:
+        places = []
+        jobs = [
+            (
+                Path(arguments.image),
+                Path(arguments.mask or "mask.png"),
+                arguments.overlay and Path(arguments.overlay),
+            )
+        ]
+    _check_outputs(jobs, num_classes, arguments.model)
+    for place in places:
+        if place:
+            place.mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def _check_outputs(jobs, num_classes, model):
+    """ValueError if a file to be written is one that is read, or cannot hold what it is for."""
+    from PIL import Image
+
+    precious = {_identity(path) for path in (*(picture for picture, _, _ in jobs), model)} - {None}
+    formats = (".png", ".tif", ".tiff") if num_classes > 256 else (".png", ".tif", ".tiff", ".bmp")
+    for _, mask, overlay in jobs:
+        if mask.suffix.lower() not in formats:
+            raise ValueError(
+                f"{mask} cannot hold a mask: its format has no class numbers, or changes them. Give "
+                f"--mask {mask.with_suffix('.png')}"
+            )
+        if overlay and overlay.suffix.lower() not in Image.registered_extensions():
+            raise ValueError(
+                f"{overlay} is no format for a picture. Give --overlay {overlay.with_suffix('.png')}"
+            )
+        for option, file in (("mask", mask), ("overlay", overlay)):
+            if file and _identity(file) in precious:
+                other = file.with_name(f"{file.stem}_{option}.png")
+                raise ValueError(f"{file} would be overwritten, and it is read. Give --{option} {other}")
+        if overlay and overlay.absolute() == mask.absolute():
+            raise ValueError(f"mask and overlay are both {mask}. Give --overlay {mask.stem}_overlay.png")
+
+
+def _identity(path):
+    """What tells a file from all others, by whatever name; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _doctor(arguments):
     """Print what works; the exit code is 1 if something does not."""
+    if arguments.folder:
+        return _doctor_of_folder(arguments)
+    if arguments.mapping or arguments.picture:
+        raise ValueError("--mapping and --picture are of a folder. Name it: segnb doctor FOLDER")
     run = setup()  # prints versions and device
     wrong = [sentence for sentence in (run.trouble, *too_old()) if sentence]
     for name in ("torchvision", "matplotlib", "scipy", "ipywidgets"):
@@ -189,6 +347,34 @@ def _doctor(arguments):
         print(f"data {name}: {', '.join(found) or 'not found: ' + reason}")
     print("\n".join(f"wrong: {sentence}" for sentence in wrong) or "nothing is wrong")
     return 1 if wrong else 0
+
+
+def _doctor_of_folder(arguments):
+    """Print what a folder holds; the exit code is 1 if something in it has to be mended."""
+    if arguments.mapping and os.path.exists(arguments.mapping):
+        raise ValueError(
+            f"{arguments.mapping} is there and may have names of yours. Move it, or give another name."
+        )
+    found = data.inspect(arguments.folder)
+    print(found)
+    if arguments.mapping and found.options:
+        Path(arguments.mapping).write_text(f"{found.options!r}\n", encoding="utf-8")
+        print(f"What the masks mean is in {arguments.mapping}: give the classes names there, then")
+        print(f"segnb train unet {arguments.folder} --mapping {arguments.mapping}")
+    if arguments.picture and found.samples:
+        picture = _samples_picture(found.samples)
+        Path(arguments.picture).write_bytes(picture.png)
+        print(f"samples are in {arguments.picture}: {picture.alt}")
+    return 1 if found.problems else 0
+
+
+def _samples_picture(samples):
+    """Images above, their masks below."""
+    from .show import compare
+
+    items = [samples[k] for k in range(len(samples))]
+    images = [image[:3] if len(image) >= 3 else image[:1] for image, _ in items]
+    return compare([*images, *(mask for _, mask in items)], samples, columns=len(items))
 
 
 def _size(sides):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .data.files import read_image
+from .data.reader import read_picture
 from .metrics import ConfusionMatrix
 from .run import evaluating
 from .shapes import check_image
@@ -89,7 +89,9 @@ def _batches(data, pixels=2**17):
 def _source(model, image):
     """((height, width), function rows, columns -> float 1×C×h×w) of what `predict` takes for an image."""
     if isinstance(image, (str, os.PathLike)):
-        image = read_image(image, getattr(model, "in_channels", 3))
+        image = read_picture(image, getattr(model, "in_channels", 3))
+        if image.dtype != np.uint8:
+            image = np.ascontiguousarray(image.transpose(2, 0, 1))
     if not (isinstance(image, np.ndarray) and image.dtype == np.uint8):
         image = check_image(image)
         return tuple(image.shape[1:]), _reader(image[None])

@@ -1,5 +1,7 @@
 """The command line, from training to a picture's mask."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -101,9 +103,16 @@ def test_predict_writes_the_class_numbers_and_an_overlay(saved, mode, capsys):
         (["predict", "unet.pt", "picture.png", "--tile", "16"], "cannot cover a picture"),
         (["evaluate", "unet.pt", "celsl"], "no data set 'celsl'"),
         (["evaluate", "unet.pt", "isbi2012"], "SEGNB_DATA=generated"),
-        (["train", "unet", "folder"], "folder needs a mapping, which cannot be given here"),
-        (["evaluate", "unet.pt", "folder"], "segnb.data.load('folder', root='leaves', mapping="),
-        (["predict", "unet.pt", "picture.png", "--data", "folder"], "folder needs a mapping"),
+        (["train", "unet", "folder"], "give their folder's path"),
+        (["evaluate", "unet.pt", "."], "segnb doctor . --mapping mapping.txt"),
+        (["evaluate", "unet.pt", ".", "--mapping", "unet.pt"], "segnb evaluate: "),
+        (["evaluate", "unet.pt", ".", "--mapping", "gone.txt"], "gone.txt"),
+        (["evaluate", "unet.pt", "cells", "--mapping", "m.txt"], "Leave it out"),
+        (["predict", "unet.pt", "picture.png", "--data", "folder"], "segnb doctor PATH"),
+        (["predict", "unet.pt", "picture.png", "--mask", "no/such/m.png"], "no/such/m.png"),
+        (["predict", "unet.pt", "colour.npy"], "has 5 bands, and 1 are asked for. unet.pt takes 1"),
+        (["doctor", "--mapping", "m.txt"], "segnb doctor FOLDER"),
+        (["doctor", "gone"], "gone has no folder images/"),
         (["train", "unet", "cells", "--size", "27"], "UNet cannot take a height of 27 px"),
         (["train", "unet", "cells", "--set", "widht=3"], "widht"),
         (["train", "unet", "cells", "--size", "28", "--batch-size", "100", "--set", "depth=1"], "20 images"),
@@ -111,6 +120,7 @@ def test_predict_writes_the_class_numbers_and_an_overlay(saved, mode, capsys):
 )
 def test_mistakes_are_one_line_and_a_code(saved, arguments, message, capsys):
     Image.fromarray(np.zeros((9, 9), np.uint8)).save("picture.png")
+    np.save("colour.npy", np.zeros((9, 9, 5), np.uint8))
     assert command.main(arguments) == 2
     error = capsys.readouterr().err.split("\r")[-1]  # what follows a progress bar that was taken away
     assert error.startswith(f"segnb {arguments[0]}: ")
@@ -214,12 +224,6 @@ def test_doctor_lists_what_each_environment_variable_decides(monkeypatch, capsys
     assert capsys.readouterr().err == "segnb doctor: SEGNB_SCALE is one of cpu, gpu or unset, not 'large'\n"
 
 
-def test_the_help_of_train_offers_no_set_that_it_refuses(capsys):
-    with pytest.raises(SystemExit):
-        command.main(["train", "--help"])
-    assert "folder" not in capsys.readouterr().out
-
-
 def test_doctor_names_what_is_wrong(monkeypatch, capsys):
     monkeypatch.setattr(command, "too_old", lambda: ["torch 1.0 is too old"])
     monkeypatch.setattr(run, "_choose_device", lambda wanted: (torch.device("cpu"), "The GPU failed"))
@@ -238,3 +242,186 @@ def test_unknown_commands_show_the_choices(arguments, capsys):
         command.main(arguments)
     assert stop.value.code == 2
     assert "usage: segnb" in capsys.readouterr().err
+
+
+# --- folders of one's own -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leaves(here):
+    """leaves/: 8 colour pictures of 28×28 pixels and their masks, 0 and 1."""
+    rng = np.random.default_rng(0)
+    for n in range(8):
+        for kind in ("images", "masks"):
+            (here / "leaves" / kind).mkdir(parents=True, exist_ok=True)
+        mask = np.zeros((28, 28), np.uint8)
+        mask[5 + n : 15 + n, 4:20] = 1
+        pixels = rng.integers(0, 80, (28, 28, 3), dtype=np.uint8) + 150 * mask[..., None]
+        Image.fromarray(pixels).save(here / f"leaves/images/{n}.png")
+        Image.fromarray(mask).save(here / f"leaves/masks/{n}_mask.png")
+    return here / "leaves"
+
+
+def error_of(arguments, capsys):
+    """The one line with which a command is refused."""
+    capsys.readouterr()
+    assert command.main(arguments) == 2
+    error = capsys.readouterr().err.split("\r")[-1]
+    assert error.count("\n") == 1
+    return error
+
+
+def test_doctor_of_a_folder_then_train_evaluate_and_predict(leaves, capsys):
+    told = error_of(["train", "unet", "leaves"], capsys)
+    cure = told.split("segnb ")[-1].split()
+    assert command.main([*cure, "--picture", "p.png"]) == 0
+    printed = capsys.readouterr().out
+    assert "all: 8 pictures with masks" in printed
+    assert Image.open("p.png").width > 100
+    assert "is there and may have names of yours" in error_of(cure, capsys)
+    file = leaves.parent / "mapping.txt"
+    text = file.read_text(encoding="utf-8")
+    assert "{stem}_mask.png" in text
+    file.write_text(text.replace("class 1", "leaf"), encoding="utf-8")
+
+    line = next(line for line in printed.splitlines() if line.startswith("segnb train"))
+    assert command.main([*line.split()[1:], *SMALL, "--set", "width=2", "depth=1", "padding=same"]) == 0
+    assert command.main(["evaluate", "unet.pt", "leaves", "--mapping", "mapping.txt", "--split", "test"]) == 0
+    assert "\nleaf " in capsys.readouterr().out
+    options = ["--data", "leaves", "--mapping", "mapping.txt"]
+    assert command.main(["predict", "unet.pt", "leaves/images/0.png", *options]) == 0
+    assert np.array(Image.open("mask.png")).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"0": "ground", "1": "leaf", "255": null}',
+        "{0: 'ground', 1: 'leaf', 255: None}",
+        '{"mapping": {"0": "ground", "1": "leaf"}, "mask": "{stem}_mask.png"}',
+        '{"(0, 0, 0)": "ground", "(1, 1, 1)": "leaf"}',
+    ],
+)
+def test_files_of_mappings(leaves, text):
+    if "mask" not in text:
+        for n in range(8):
+            (leaves / f"masks/{n}_mask.png").rename(leaves / f"masks/{n}.png")
+    with open("m.json", "w", encoding="utf-8") as file:
+        file.write(text)
+    assert command._data_set("leaves", "val", "m.json").classes == ("ground", "leaf")
+
+
+@pytest.mark.parametrize(
+    "text", ["[1, 2]", "{", "import os", "{" * 9999, "{'mapping': {0: 'a'}, 'chanels': 3}"]
+)
+def test_files_that_are_no_mapping(leaves, text, capsys):
+    with open("m.txt", "w", encoding="utf-8") as file:
+        file.write(text)
+    assert (
+        "mapping" in error_of(["evaluate", "unet.pt", "leaves", "--mapping", "m.txt"], capsys)
+        or "chanels" in text
+    )
+
+
+def test_doctor_of_a_folder_with_mistakes(leaves, capsys):
+    (leaves / "images/3.png").write_bytes(b"no picture")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(leaves / "masks/5_mask.png")
+    assert command.main(["doctor", "leaves"]) == 1
+    wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
+    assert len(wrong) == 2
+    assert "3.png" in wrong[0]
+    assert "5_mask.png" in wrong[1]
+
+
+@pytest.fixture
+def photo(saved):
+    """photo.png and, beside it, unet.pt for grey pictures."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 41), dtype=np.uint8)).save("photo.png")
+    return np.array(Image.open("photo.png"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--mask", "photo.png"],
+        ["--mask", "same.png"],
+        ["--overlay", "photo.png"],
+        ["--mask", "m.jpg"],
+        ["--mask", "m.gif"],
+        ["--mask", "m"],
+        ["--overlay", "o.unknown"],
+        ["--mask", "m.png", "--overlay", "m.png"],
+    ],
+)
+def test_predict_overwrites_no_input_and_its_cures_work(photo, options, capsys):
+    os.link("photo.png", "same.png")
+    told = error_of(["predict", "unet.pt", "photo.png", *options], capsys)
+    assert np.array_equal(np.array(Image.open("photo.png")), photo)
+    cure = told[told.index("Give --") + 5 :].split()
+    assert command.main(["predict", "unet.pt", "photo.png", *options, *cure]) == 0
+    assert np.array_equal(np.array(Image.open("photo.png")), photo)
+    written = Image.open(cure[1])
+    assert written.size == (41, 30)
+    assert written.mode == ("RGB" if cure[0] == "--overlay" else "P")
+
+
+def test_predict_overwrites_no_network(photo, capsys):
+    os.link("unet.pt", "unet.png")
+    assert "would be overwritten" in error_of(
+        ["predict", "unet.pt", "photo.png", "--mask", "unet.png"], capsys
+    )
+    load("unet.pt")
+
+
+def test_predict_turns_photos_upright(saved):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 41), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(pixels)).save("photo.png", exif=exif)
+    assert command.main(["predict", "unet.pt", "photo.png"]) == 0
+    expected = predict(saved, torch.from_numpy(pixels)[None] / 255).argmax(0).numpy()
+    assert np.array_equal(np.array(Image.open("mask.png")), expected)
+
+
+def test_predict_of_deep_pictures(saved):
+    pixels = np.random.default_rng(0).integers(0, 4096, (30, 41), dtype=np.uint16)
+    Image.fromarray(pixels).save("photo.png")
+    assert command.main(["predict", "unet.pt", "photo.png", "--white", "4095", "--overlay", "o.png"]) == 0
+    image = torch.from_numpy((pixels / np.float64(4095)).astype(np.float32))[None]
+    assert np.array_equal(np.array(Image.open("mask.png")), predict(saved, image).argmax(0).numpy())
+
+
+def test_predict_of_a_folder(saved, capsys):
+    os.mkdir("pictures")
+    for n in range(3):
+        Image.fromarray(np.full((30, 41 + n), 60 * n, np.uint8)).save(f"pictures/{n}.png")
+    assert command.main(["predict", "unet.pt", "pictures", "--overlay", "over"]) == 0
+    assert sorted(os.listdir("masks")) == sorted(os.listdir("over")) == ["0.png", "1.png", "2.png"]
+    assert Image.open("masks/2.png").size == (43, 30)
+    told = error_of(["predict", "unet.pt", "pictures", "--mask", "pictures"], capsys)
+    assert "would be overwritten" in told
+
+    with open("pictures/1.png", "wb") as file:
+        file.write(b"no picture")
+    assert "1.png is not a whole picture" in error_of(
+        ["predict", "unet.pt", "pictures", "--mask", "again"], capsys
+    )
+    assert sorted(os.listdir("again")) == ["0.png", "2.png"]
+    os.mkdir("nothing")
+    assert "has no pictures" in error_of(["predict", "unet.pt", "nothing"], capsys)
+
+
+def test_masks_of_more_than_256_classes(here, capsys):
+    from segnb.models import UNet
+
+    torch.manual_seed(0)
+    model = UNet(1, 300, width=2, depth=1, padding="same").eval()
+    with torch.no_grad():
+        model.head.bias[299] = 99
+    save(model, "many.pt")
+    Image.fromarray(np.zeros((30, 40), np.uint8)).save("photo.png")
+    assert command.main(["predict", "many.pt", "photo.png", "--mask", "m.tif", "--overlay", "o.png"]) == 0
+    assert np.array(Image.open("m.tif")).min() == 299
+    assert "cannot hold a mask" in error_of(["predict", "many.pt", "photo.png", "--mask", "m.bmp"], capsys)
+    told = error_of(["predict", "many.pt", "photo.png", "--data", "cells"], capsys)
+    assert "cells has 2 classes and the network 300" in told

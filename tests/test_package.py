@@ -27,6 +27,7 @@ LATE = (
     "sklearn",
     "pandas",
     "tqdm.auto",
+    "tifffile",
 )
 
 # Floors, from the ground up; a module may import from its own floor and from those below.
@@ -48,9 +49,11 @@ LEARNER = "segnb.exercises.sandbox"
 COLAB = {
     "2025.07": {"python": "3.11.13", "torch": "2.6.0", "numpy": "2.0.2", "ipywidgets": "7.7.1", "matplotlib": "3.10.0"},
     "2026.07": {"python": "3.12.13", "torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.0.2", "scipy": "1.16.3",
-                "pillow": "11.3.0", "matplotlib": "3.10.0", "ipywidgets": "7.7.1", "tqdm": "4.67.3"},
+                "pillow": "11.3.0", "matplotlib": "3.10.0", "ipywidgets": "7.7.1", "tqdm": "4.67.3",
+                "tifffile": "2026.4.11"},
     "2026.08": {"python": "3.13.15", "torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.1.3", "scipy": "1.16.3",
-                "pillow": "11.3.0", "matplotlib": "3.10.0", "ipywidgets": "7.7.1", "tqdm": "4.67.3"},
+                "pillow": "11.3.0", "matplotlib": "3.10.0", "ipywidgets": "7.7.1", "tqdm": "4.67.3",
+                "tifffile": "2026.8.16"},
 }  # fmt: skip
 
 

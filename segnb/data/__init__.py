@@ -3,18 +3,21 @@
 from .augment.parts import augment, crop, elastic, flips, intensity, quarter_turns, rotation, scaling, shifts
 from .augment.weight_maps import with_weight_map
 from .files import DataError
+from .findings import Findings, inspect
 from .items import ClassCounts, SegmentationData
 from .sets import choose, load, names
 
 __all__ = [
     "ClassCounts",
     "DataError",
+    "Findings",
     "SegmentationData",
     "augment",
     "choose",
     "crop",
     "elastic",
     "flips",
+    "inspect",
     "intensity",
     "load",
     "names",

@@ -1,6 +1,25 @@
-"""Pictures and masks in files, and the one exception for whatever is wrong with them."""
+"""Pictures and masks in files, and the one exception for whatever is wrong with them.
+
+`read_image` and `read_mask` are for sets whose files are known: 8 bits, one page, as they are stored. Files of which
+nothing is known are read by `segnb.data.reader`.
+"""
+
+import lzma
+import struct
+import threading
+import zlib
+from contextlib import contextmanager
 
 import numpy as np
+
+# Pillow refuses 179 million pixels, which a scanned slide has; this many are too many for one picture.
+MOST_PIXELS = 2**30
+_bomb_limit = threading.Lock()
+# What decoders raise for files that are cut or damaged. Pillow's own errors are OSErrors, a broken PNG a SyntaxError.
+DAMAGED = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError,
+    AssertionError, RuntimeError, struct.error, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 class DataError(Exception):
@@ -9,15 +28,19 @@ class DataError(Exception):
 
 def read_image(path, channels=3):
     """An 8-bit picture as a uint8 array, H×W×3 or (channels=1) H×W. DataError if the file is not a readable picture."""
-    with _open_picture(path) as picture:
+    with opened(path) as picture:
+        loaded(picture, path)
         if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
-            raise DataError(f"{path} has more than 8 bits a pixel. Save it as an 8-bit picture first.")
+            raise DataError(
+                f"{path} has more than 8 bits a pixel, which no file of this set has. Download the set again."
+            )
         return np.array(picture.convert("RGB" if channels == 3 else "L"))
 
 
 def read_mask(path):
     """A label picture (8-bit grey or palette indices) as a uint8 array H×W. DataError if the file is not one."""
-    with _open_picture(path) as picture:
+    with opened(path) as picture:
+        loaded(picture, path)
         if picture.mode not in ("L", "P", "1"):
             raise DataError(
                 f"{path} is not a label picture: its mode is {picture.mode}, not 8-bit grey or palette. "
@@ -26,14 +49,61 @@ def read_mask(path):
         return np.array(picture).astype(np.uint8)
 
 
-def _open_picture(path):
-    from PIL import Image, UnidentifiedImageError
-
+@contextmanager
+def naming(path):
+    """Whatever goes wrong inside with a file becomes a DataError that names it."""
     try:
-        picture = Image.open(path)
-        picture.load()
-        return picture
+        yield
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Put it back, or download the data set again.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as problem:  # PIL's SyntaxError is a broken PNG
+    except (PermissionError, IsADirectoryError) as problem:
+        raise DataError(
+            f"{path} cannot be read: {problem.strerror}. Name a file that you may read."
+        ) from None
+    except MemoryError:
+        raise DataError(f"{path} needs more memory than there is. Cut the picture into parts.") from None
+    except DAMAGED as problem:
         raise DataError(f"{path} is not a whole picture ({problem}). Replace the file.") from problem
+
+
+def opened(path):
+    """The file as a Pillow picture whose pixels are not read yet. DataError if there is none, or over MOST_PIXELS."""
+    from PIL import Image
+
+    with naming(path), _any_size():
+        picture = Image.open(path)
+    if picture.width * picture.height > MOST_PIXELS:
+        picture.close()
+        raise DataError(
+            f"{path} is {picture.height}×{picture.width} pixels, and one picture may have {MOST_PIXELS:,}. "
+            "Cut it into parts, and its mask the same way."
+        )
+    return picture
+
+
+def loaded(picture, path):
+    """The same picture, its pixels read. DataError if the file is damaged."""
+    from PIL import Image
+
+    with naming(path):
+        if picture.width * picture.height > (Image.MAX_IMAGE_PIXELS or MOST_PIXELS):
+            with _any_size():
+                picture.load()
+        else:
+            picture.load()
+    return picture
+
+
+@contextmanager
+def _any_size():
+    """Pillow opens pictures of any size inside, without a word. One thread at a time: its limit is a global."""
+    from PIL import Image
+
+    with _bomb_limit:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before

@@ -110,7 +110,8 @@ class SegmentationData(Dataset):
 def from_files(name, split, files, read, *, classes, palette, size=None):
     """The `SegmentationData` of a real set.
 
-    files: its (image path, mask path); read: function of both -> (uint8 H×W or H×W×C, uint8 H×W with 255 = void);
+    files: its (image path, mask path); read: function of both -> (uint8 or float32 in 0..1, H×W or H×W×C; uint8 H×W
+    with 255 = void);
     size: None, or the (height, width) that every item is brought to.
     """
     return SegmentationData(
@@ -146,7 +147,9 @@ def real_item(image_path, mask_path, read, size, num_classes):
             f"Labels are 0 to {num_classes - 1}, and {IGNORE} for void."
         )
     planes = torch.from_numpy(np.atleast_3d(image)).permute(2, 0, 1)
-    image = planes.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    image = planes.to(torch.float32, memory_format=torch.contiguous_format)
+    if planes.dtype == torch.uint8:
+        image.div_(255)
     if size:
         image, mask = resize_image(image, size), resize_mask(mask, size)
     return image, mask
