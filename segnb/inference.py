@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from .metrics import ConfusionMatrix
-from .shapes import check_image
+from .shapes import as_item, check_data, check_image, check_integers, check_void, stated
 
 
 def predict(model, image, *, tile=None):
@@ -35,28 +35,54 @@ def predict(model, image, *, tile=None):
 def evaluate(model, data):
     """The `ConfusionMatrix` of a model on a whole data set, every pixel counted.
 
-    data: a map-style data set of (image, mask), of equal sizes or not; further parts of an item are left alone. Pixels
-    with the label `data.ignore_index` (255 if the set says nothing) are ignored. Images are mirrored and cropped as in
-    `predict`. ``ValueError`` if there is nothing in it.
+    data: a map-style data set of (image, mask), of equal sizes or not; further parts of an item are left alone. Items may
+    be what `fit` takes. Pixels with the label `data.ignore_index` (255 if the set says nothing) are ignored. Images are
+    mirrored and cropped as in `predict`.
+
+    Warns (`segnb.training.Suspicious`) where the result is too good to be true. ``ValueError``: there is nothing in it, a
+    label beyond the network's classes. ``FloatingPointError``: a logit is NaN or +inf.
     """
+    # Here, because training imports this module.
+    from .training.suspicion import Watch
+
+    check_data(data, "data")
     if len(data) == 0:
         raise ValueError("the data set is empty: there is nothing to evaluate on")
-    matrix = None
+    ignored = stated(data, "ignore_index", 255)
+    watch, matrix, first = Watch("evaluation", len(data), {ignored}), None, 0
     with evaluating(model):
         for images, masks in _batches(data):
+            items = range(first, first + len(images))
+            watch.batch(items, images, masks)
             logits = _run(model, images, *_whole(model, images.shape[2:]))
+            watch.answer(logits)
+            _check_logits(logits, items)
             if matrix is None:
-                matrix = ConfusionMatrix(logits.shape[1], getattr(data, "ignore_index", 255))
+                check_void(logits.shape[1], ignored, "give the data set an attribute ignore_index = -1")
+                matrix = ConfusionMatrix(logits.shape[1], ignored)
             matrix.update(logits, masks)
+            first = items.stop
+    watch.end()
     return matrix
+
+
+def _check_logits(logits, items):
+    """Raise ``FloatingPointError`` for NaN and +inf, of which argmax would still make classes."""
+    for index, top in zip(items, logits.flatten(1).amax(1).tolist(), strict=True):
+        if not top < float("inf"):
+            raise FloatingPointError(
+                f"the network's logits hold {top} for item {index}: look for weights and pixels that are not finite, "
+                "model.state_dict() and data[...]; a network trained in half precision needs SEGNB_DTYPE=float32"
+            )
 
 
 def _batches(data, pixels=2**17):
     """(images N×C×H×W, masks N×H×W): neighbours of one size together, as many as have so many pixels, but at least one."""
     batch = []
     for index in range(len(data)):
-        image, mask = data[index][:2]
-        image, mask = check_image(image), torch.as_tensor(mask)
+        image, mask = as_item(data[index])[:2]
+        image = check_image(image)
+        check_integers(mask, "mask")
         if mask.shape != image.shape[1:]:
             raise ValueError(
                 f"item {index} has an image {tuple(image.shape)} and a mask {tuple(mask.shape)}: not one size"

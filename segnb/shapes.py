@@ -2,9 +2,89 @@
 
 import os
 
+import numpy as np
 import torch
 
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+# What the parts of an item are called where items are dicts: torchvision's names, MONAI's, Hugging Face's.
+NAMES = {
+    "image": ("image", "img", "pixel_values"),
+    "mask": ("mask", "label", "labels", "target", "annotation", "segmentation"),
+    "weight": ("pixel_weight", "weight"),
+}
+
+
+def check_data(data, name):
+    """Raise ``TypeError`` unless `data` has a length and items by number, as a map-style data set has."""
+    if hasattr(data, "batch_size") and hasattr(data, "dataset"):
+        raise TypeError(
+            f"{name} is a DataLoader, but batches are made here: pass the set in it, loader.dataset"
+        )
+    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict):
+        raise TypeError(
+            f"{name} is a {type(data).__name__}, not a set with len() and items by number: pass list(data)"
+        )
+
+
+def stated(data, name, otherwise):
+    """The attribute `name` of a data set, or of the one that it wraps (a `Subset` keeps it in `.dataset`)."""
+    while data is not None:
+        if hasattr(data, name):
+            return getattr(data, name)
+        data = getattr(data, "dataset", None)
+    return otherwise
+
+
+def as_item(item):
+    """An item of a data set as tensors: (image, mask), or (image, mask, pixel weight).
+
+    Besides tensors: pictures of PIL, numpy arrays H×W×C or H×W (bytes become 0..1, as torchvision's `to_tensor` has it),
+    and dicts with the names in `NAMES`. Tensors stay as they are. ``ValueError`` for anything else, and for a mask of
+    colours.
+    """
+    if isinstance(item, dict):
+        found = [next((item[key] for key in keys if key in item), None) for keys in NAMES.values()]
+        if any(part is None for part in found[:2]):
+            raise ValueError(
+                f"an item that is a dict needs the keys 'image' and 'mask'; it has {', '.join(map(repr, item))}"
+            )
+        item = found[: 2 if found[2] is None else 3]
+    if not (isinstance(item, (tuple, list)) and len(item) >= 2):
+        raise ValueError("an item of the data set is (image, mask) or (image, mask, pixel weight)")
+    image, mask, *rest = item
+    if isinstance(mask, dict):
+        raise ValueError(f"an item's mask is H×W class numbers, not a dict of {', '.join(map(repr, mask))}")
+    mask = _as_tensor(mask)
+    return (_image_as_tensor(image, mask.shape), mask, *(_as_tensor(part) for part in rest[:1]), *rest[1:])
+
+
+def _as_tensor(part):
+    if isinstance(part, torch.Tensor):
+        return part.as_subclass(torch.Tensor)
+    array = np.array(part)
+    # torch knows these types by name only, and computes little with them.
+    return torch.from_numpy(
+        array.astype(np.int64) if array.dtype in (np.uint16, np.uint32, np.uint64) else array
+    )
+
+
+def _image_as_tensor(image, size):
+    """C×H×W. Arrays and pictures have their channels last, unless an array fits a mask of this size as it is."""
+    if isinstance(image, torch.Tensor):
+        return image.as_subclass(torch.Tensor)
+    if getattr(image, "mode", None) in ("P", "PA"):
+        raise ValueError("the image is a picture with a palette: use image.convert('RGB')")
+    picture = hasattr(image, "mode")
+    image = _as_tensor(image)
+    if image.ndim == 2:
+        image = image[None]
+    elif image.ndim == 3 and (picture or image.shape[1:] != size) and image.shape[:2] == size:
+        image = image.permute(2, 0, 1).contiguous()
+    elif not picture:
+        return image
+    return (
+        image / 255 if image.dtype == torch.uint8 else image.float() if image.dtype == torch.bool else image
+    )
 
 
 def check_image(image):
@@ -33,6 +113,7 @@ def check_input(logits, target, ignore_index):
         raise ValueError(f"logits must be N×K×H×W, got the shape {tuple(logits.shape)}")
     check_integers(target, "target")
     check_fit(logits, target)
+    check_void(logits.shape[1], ignore_index, "use ignore_index=-1")
     target = target.long()
     if target.device.type == "cpu" or os.environ.get("SEGNB_STRICT") == "1":
         check_labels(target, logits.shape[1], ignore_index)
@@ -40,9 +121,25 @@ def check_input(logits, target, ignore_index):
 
 
 def check_integers(labels, name):
-    """Raise ``TypeError`` for anything but whole numbers; a mask of bools or floats is often a slip."""
+    """Raise ``TypeError`` for anything but whole numbers, with the cure for what is there instead."""
     if labels.dtype not in INTEGERS:
-        raise TypeError(f"{name} must hold integer class indices, got {labels.dtype}: use {name}.long()")
+        raise TypeError(
+            f"{name} must hold integer class indices, got {labels.dtype}{_integers(labels, name)}"
+        )
+
+
+def _integers(labels, name):
+    """The cure for a mask that holds no integers."""
+    if not labels.is_floating_point() or bool((labels == labels.round()).all()):
+        return f": use {name}.long()"
+    bytes_ = labels.double() * 255
+    # Half precision keeps three digits.
+    if bool(((bytes_ - bytes_.round()).abs() <= (1e-3 if labels.dtype.itemsize > 2 else 0.1)).all()):
+        return f" in steps of 1/255, as ToTensor makes them of a mask: use ({name} * 255).round().long()"
+    one = f"{name}.argmax(1)" if labels.ndim == 4 else f"({name} > 0.5).long()"
+    return (
+        f" with fractions: soft labels are not supported, so choose one class for each pixel first, use {one}"
+    )
 
 
 def check_fit(logits, target):
@@ -61,7 +158,23 @@ def check_labels(labels, num_classes, ignore_index):
         return
     low, high = labels.where(labels != ignore_index, 0).aminmax()
     if low < 0 or high >= num_classes:
+        found = (low if low < 0 else high).item()
         raise ValueError(
-            f"target must hold classes 0..{num_classes - 1} or ignore_index={ignore_index}, "
-            f"found {(low if low < 0 else high).item()}"
+            f"target must hold classes 0..{num_classes - 1} or ignore_index={ignore_index}, found {found}"
+            f"{more_classes(num_classes, found)}"
         )
+
+
+def more_classes(num_classes, found):
+    """The cure for a label beyond the classes of a network, in words for an error message."""
+    if num_classes == 1:
+        return ": an object and its background are two classes, num_classes=2"
+    if found == 255:
+        return ": ignore_index=255 leaves such pixels out"
+    return f": the network needs num_classes={found + 1}, or the masks other labels" if found > 0 else ""
+
+
+def check_void(num_classes, ignore_index, cure):
+    """Raise ``ValueError`` where 255, the usual label of void, is a class as well."""
+    if ignore_index == 255 < num_classes:
+        raise ValueError(f"of {num_classes} classes 255 is one, so it cannot mean void too: {cure}")
