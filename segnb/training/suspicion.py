@@ -1,6 +1,7 @@
 """Trainings and measurements that are too good to be true: `Watch` looks at what goes by, and warns by name."""
 
 import warnings
+from math import isfinite
 
 import torch
 
@@ -99,7 +100,8 @@ class Watch:
             cure = "divide them by the largest value of their type, 65535 for 16 bits"
         else:
             cure = "use image / 255"
-        if low < -TOLERANCE or high > 1 + TOLERANCE:
+        # Pixels that are no numbers make logits that are none, and those are an error.
+        if isfinite(low) and isfinite(high) and (low < -TOLERANCE or high > 1 + TOLERANCE):
             self._warn("pixels", f"pixels lie in {low:.4g}..{high:.4g}, not in 0..1: {cure}")
 
     def _judge_masks(self):
@@ -120,7 +122,7 @@ class Watch:
             self._warn(
                 "one class", "no mask holds two classes: any network is soon right. Look at mask.unique()"
             )
-        elif absent and whole and self.masks >= FEW and self.name == "training":
+        elif absent and whole and self.count >= FEW and self.name == "training":
             labels = ", ".join(map(str, absent))
             last = self.classes - len(absent)
             top = f"use num_classes={last}" if absent[0] == last else "look at mask.unique()"
