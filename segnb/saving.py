@@ -18,6 +18,10 @@ FORMAT = "segnb model 1"
 TRAINING, OLD_TRAINING = "segnb training 2", "segnb training 1"
 # Characters of a network's arguments; the longest of segnb.models has some 150.
 LONGEST_CONFIG = 1000
+# Levels of a network that cost no memory worth a thought, as long as they are not filled with numbers.
+MANY = 100
+# Characters of torch's complaint, which names every weight, in ours.
+SHOWN = 300
 # What foreign, cut off and damaged files make zipfile and torch.load raise.
 BROKEN = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, OSError, EOFError, UnicodeDecodeError)
 
@@ -29,13 +33,14 @@ def save(model, path):
     whole or not at all; a link is followed. ``TypeError`` for any other module: nothing would know how to build it again.
     ``ValueError`` for a path that is no file, ``OSError`` if it cannot be written.
     """
-    model = unwrapped(model)
-    if not _known(model):
+    plain = unwrapped(model)
+    if not _known(plain):
+        inner = "" if plain is model else "._orig_mod" if "_orig_mod" in model._modules else ".module"
         raise TypeError(
-            f"segnb.save keeps the networks of segnb.models, not {type(model).__name__}: use "
-            "torch.save(model.state_dict(), path)"
+            f"segnb.save keeps the networks of segnb.models, not {type(plain).__name__}: use "
+            f"torch.save(model{inner}.state_dict(), path)"
         )
-    write_atomically({"format": FORMAT} | contents(model), path)
+    write_atomically({"format": FORMAT} | contents(plain), path)
 
 
 def load(path):
@@ -61,7 +66,10 @@ def load(path):
         model = build(**kept["config"])
         model.load_state_dict(kept["weights"])
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"{path} does not fit {build.__name__} in this version of segnb: {error}") from error
+        reason = str(error)[:SHOWN]
+        raise ValueError(
+            f"{path} does not fit {build.__name__} in this version of segnb: {reason}"
+        ) from error
     return model.to(current().device).eval()
 
 
@@ -93,6 +101,9 @@ def _check_shapes(build, config, weights, size):
     """Raise ``ValueError`` unless the network has the file's weights, before any memory is taken for it."""
     if len(repr(config)) > LONGEST_CONFIG or sum(part.nbytes for part in weights.values()) > size:
         raise ValueError("it describes more weights than it holds")
+    # Each level has weights of its own, and a million of them would fill the memory with their names alone.
+    if config.get("depth", 0) > max(MANY, len(weights)):
+        raise ValueError(f"depth={config['depth']} needs more weights than it holds")
     with torch.device("meta"):
         net = build(**config)
     net.load_state_dict({name: part.to("meta") for name, part in weights.items()}, assign=True)

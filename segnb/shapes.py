@@ -62,6 +62,9 @@ def _as_tensor(part):
     if isinstance(part, torch.Tensor):
         return part.as_subclass(torch.Tensor)
     array = np.array(part)
+    if hasattr(part, "mode") and array.dtype == bool:
+        # A picture of one bit holds 0 and 1; an array of bools is often a slip.
+        array = array.astype(np.uint8)
     # torch knows these types by name only, and computes little with them.
     return torch.from_numpy(
         array.astype(np.int64) if array.dtype in (np.uint16, np.uint32, np.uint64) else array
@@ -75,7 +78,7 @@ def _image_as_tensor(image, size):
     if getattr(image, "mode", None) in ("P", "PA"):
         raise ValueError("the image is a picture with a palette: use image.convert('RGB')")
     picture = hasattr(image, "mode")
-    image = _as_tensor(image)
+    image = _as_tensor(image.convert("L") if picture and image.mode == "1" else image)
     if image.ndim == 2:
         image = image[None]
     elif image.ndim == 3 and (picture or image.shape[1:] != size) and image.shape[:2] == size:
