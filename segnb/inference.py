@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from .metrics import ConfusionMatrix
-from .shapes import as_item, check_data, check_image, check_integers, check_void, stated
+from .shapes import as_item, check_data, check_image, check_integers, check_void, item_cure, stated
 
 
 def predict(model, image, *, tile=None):
@@ -85,7 +85,7 @@ def _batches(data, pixels=2**17):
         check_integers(mask, "mask")
         if mask.shape != image.shape[1:]:
             raise ValueError(
-                f"item {index} has an image {tuple(image.shape)} and a mask {tuple(mask.shape)}: not one size"
+                f"item {index} has an image {tuple(image.shape)} and a mask {tuple(mask.shape)}: not one size{item_cure(image, mask)}"
             )
         if batch and (image.shape != batch[0][0].shape or (len(batch) + 1) * mask.numel() > pixels):
             yield tuple(torch.stack(column) for column in zip(*batch))

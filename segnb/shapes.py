@@ -103,6 +103,21 @@ def check_image(image):
     return image
 
 
+def item_cure(image, mask):
+    """The cure for an image and a mask whose shapes do not go together, in words for an error message."""
+    if image.ndim == 2 and image.shape == mask.shape:
+        return ": use image[None]"
+    if mask.ndim == 3 and mask.shape[0] == 1:
+        return ": use mask[0]"
+    if image.ndim == 3 and image.shape[:2] == mask.shape:
+        return ": use image.permute(2, 0, 1)"
+    if mask.ndim == 3 and mask.shape[1:] == image.shape[1:]:
+        return ": of one plane for each class, use mask.argmax(0)"
+    if mask.ndim == 3 and mask.shape[2] in (3, 4):
+        return ": a mask of colours is not one of class numbers; segnb.data.load('folder', mapping=...) reads such"
+    return ""
+
+
 def check_input(logits, target, ignore_index):
     """Return N×K×H×W logits in float32 or wider and the N×H×W target as int64.
 

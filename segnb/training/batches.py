@@ -2,7 +2,7 @@
 
 import torch
 
-from ..shapes import as_item, check_integers
+from ..shapes import as_item, check_integers, item_cure
 
 
 def batches(images, batch_size, seed, done, steps):
@@ -66,19 +66,5 @@ def _check_item(image, mask, weight=None):
     if image.ndim != 3 or any(part.shape != image.shape[1:] for part in maps):
         raise ValueError(
             f"an image is C×H×W, its mask and pixel weight H×W; got an image {tuple(image.shape)} with "
-            f"{' and '.join(str(tuple(part.shape)) for part in maps)}{_cure(image, mask)}"
+            f"{' and '.join(str(tuple(part.shape)) for part in maps)}{item_cure(image, mask)}"
         )
-
-
-def _cure(image, mask):
-    if image.ndim == 2 and image.shape == mask.shape:
-        return ": use image[None]"
-    if mask.ndim == 3 and mask.shape[0] == 1:
-        return ": use mask[0]"
-    if image.ndim == 3 and image.shape[:2] == mask.shape:
-        return ": use image.permute(2, 0, 1)"
-    if mask.ndim == 3 and mask.shape[1:] == image.shape[1:]:
-        return ": of one plane for each class, use mask.argmax(0)"
-    if mask.ndim == 3 and mask.shape[2] in (3, 4):
-        return ": a mask of colours is not one of class numbers; segnb.data.load('folder', mapping=...) reads such"
-    return ""

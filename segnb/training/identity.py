@@ -25,7 +25,6 @@ from .randomness import held, held_generators, random_states, set_random_states
 SAMPLE = 32
 # Functions in these are known by their names; their code may change from version to version.
 LIBRARIES = ("segnb", "torch", "torchvision", "numpy")
-GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState)
 # Attributes that every module has, and that say nothing about what it computes.
 COMMON = set(vars(nn.Module()))
 
@@ -74,18 +73,16 @@ def _numbers(numbers):
 
 
 def _function(function, deeper):
-    details = {f"default {i}": value for i, value in enumerate(function.__defaults__ or ())}
-    details |= (function.__kwdefaults__ or {}) | held(function)
-    code = ""
+    details, code = held(function), ""
     if function.__module__.split(".")[0] not in LIBRARIES:
+        details |= {f"default {i}": value for i, value in enumerate(function.__defaults__ or ())}
+        details |= function.__kwdefaults__ or {}
         names, constants = _words(function.__code__)
         code = f"#{_hash(repr((sorted(names), sorted(constants))).encode())}"
-        settings = {
-            name: function.__globals__[name] for name in sorted(names) if name in function.__globals__
-        }
         # Of a notebook's own names: numbers and tables that the function reads, and functions that it calls.
         kinds = (bool, int, float, str, torch.Tensor, np.ndarray, functools.partial, types.FunctionType)
-        details |= {name: value for name, value in settings.items() if isinstance(value, kinds)}
+        read = {name: function.__globals__.get(name) for name in sorted(names)}
+        details |= {name: value for name, value in read.items() if isinstance(value, kinds)}
     inner = ", ".join(f"{name}={deeper(value)}" for name, value in details.items())
     return f"{_name(function)}{code}" + (f"({inner})" if inner else "")
 
@@ -104,7 +101,9 @@ def _words(code):
 
 
 def _object(thing, deeper):
-    if isinstance(thing, GENERATORS) or not hasattr(thing, "__dict__"):
+    # Here, because numpy imports its generators only where they are named.
+    generators = (torch.Generator, np.random.Generator, np.random.RandomState)
+    if isinstance(thing, generators) or not hasattr(thing, "__dict__"):
         return _name(type(thing))
     public = {
         name: value for name, value in vars(thing).items() if not name.startswith("_") and name not in COMMON

@@ -18,8 +18,8 @@ ROWS = {
     "pixels": "It learns slowly, or not at all, and the pictures are not in 0..1.",
     "single": "A network of one class is always right.",
 }
-# How far pixels may lie outside 0..1: noise, brightness and bicubic resizing overshoot.
-TOLERANCE = 0.5
+# Pixels may lie so far outside 0..1: noise, brightness and bicubic resizing overshoot.
+DARKEST, BRIGHTEST = -0.5, 2.0
 # A class is missed only where so many pictures were seen, void is plentiful from this share on.
 FEW, PLENTIFUL = 4, 0.005
 # A loss below ZERO in so many first steps is suspicious; a single batch may be all void.
@@ -94,14 +94,14 @@ class Watch:
 
     def _look_at_pixels(self, images):
         low, high = (number.item() for number in images.aminmax())
-        if low < -TOLERANCE:
+        if low < DARKEST:
             cure = "leave out v2.Normalize, since networks of segnb do that inside"
         elif high > 2**8:
             cure = "divide them by the largest value of their type, 65535 for 16 bits"
         else:
             cure = "use image / 255"
         # Pixels that are no numbers make logits that are none, and those are an error.
-        if isfinite(low) and isfinite(high) and (low < -TOLERANCE or high > 1 + TOLERANCE):
+        if isfinite(low) and isfinite(high) and (low < DARKEST or high > BRIGHTEST):
             self._warn("pixels", f"pixels lie in {low:.4g}..{high:.4g}, not in 0..1: {cure}")
 
     def _judge_masks(self):

@@ -154,6 +154,13 @@ def test_the_cure_of_an_item_works(kind):
         assert_same(one, two)
 
 
+def test_evaluate_prints_the_cure_too():
+    data = [(image, mask[None]) for image, mask in ITEMS]
+    with pytest.raises(ValueError, match="item 0") as told:
+        segnb.evaluate(network(), data)
+    segnb.evaluate(network(), [(image, obey(told, r"mask\[0\]", mask=mask)) for image, mask in data])
+
+
 SOFT = torch.rand(2, 4, 4, generator=torch.Generator().manual_seed(0))
 FLOATS = {
     "k/255": (torch.arange(16).view(1, 4, 4) % 3 / 255, torch.arange(16).view(1, 4, 4) % 3),
