@@ -9,7 +9,7 @@ import torch
 from .data.reader import read_picture
 from .metrics import ConfusionMatrix
 from .run import evaluating
-from .shapes import check_image
+from .shapes import as_item, check_data, check_image, check_integers, check_void, item_cure, stated
 from .tiling import logits_by_rows, tiles, whole
 
 
@@ -50,22 +50,34 @@ def predict(model, image, *, tile=None, out=None):
 def evaluate(model, data, *, tile=None):
     """The `ConfusionMatrix` of a model on a whole data set, every pixel counted.
 
-    data: a map-style data set of (image, mask), of equal sizes or not; further parts of an item are left alone. Pixels
-    with the label `data.ignore_index` (255 if the set says nothing) are ignored. Images are mirrored and cropped as in
-    `predict`, and cut into squares of `tile` px if that is given. ``ValueError`` if there is nothing in it;
-    ``FloatingPointError`` for logits that are NaN or +inf.
+    data: a map-style data set of (image, mask), of equal sizes or not; further parts of an item are left alone. Items may
+    be what `fit` takes. Pixels with the label `data.ignore_index` (255 if the set says nothing) are ignored. Images are
+    mirrored and cropped as in `predict`, and cut into squares of `tile` px if that is given.
+
+    Warns (`segnb.training.Suspicious`) where the result is too good to be true. ``ValueError``: there is nothing in it, a
+    label beyond the network's classes. ``FloatingPointError``: a logit is NaN or +inf.
     """
+    # Here, because training imports this module.
+    from .training.suspicion import Watch
+
+    check_data(data, "data")
     if len(data) == 0:
         raise ValueError("the data set is empty: there is nothing to evaluate on")
-    matrix = None
+    ignored = stated(data, "ignore_index", 255)
+    watch, matrix, first = Watch("evaluation", len(data), {ignored}), None, 0
     with evaluating(model):
         for images, masks in _batches(data):
-            size = tuple(images.shape[2:])
+            items, size = range(first, first + len(images)), tuple(images.shape[2:])
+            watch.batch(items, images, masks)
             plan = whole(model, size) if tile is None else tiles(model, size, tile)
-            for top, logits in logits_by_rows(model, _reader(images), size, plan):
+            for top, logits in logits_by_rows(model, _reader(images), size, plan, items):
+                watch.answer(logits)
                 if matrix is None:
-                    matrix = ConfusionMatrix(logits.shape[1], getattr(data, "ignore_index", 255))
+                    check_void(logits.shape[1], ignored, "give the data set an attribute ignore_index = -1")
+                    matrix = ConfusionMatrix(logits.shape[1], ignored)
                 matrix.update(logits, masks[:, top : top + logits.shape[2]])
+            first = items.stop
+    watch.end()
     return matrix
 
 
@@ -73,11 +85,12 @@ def _batches(data, pixels=2**17):
     """(images N×C×H×W, masks N×H×W): neighbours of one size together, as many as have so many pixels, but at least one."""
     batch = []
     for index in range(len(data)):
-        image, mask = data[index][:2]
-        image, mask = check_image(image), torch.as_tensor(mask)
+        image, mask = as_item(data[index])[:2]
+        image = check_image(image)
+        check_integers(mask, "mask")
         if mask.shape != image.shape[1:]:
             raise ValueError(
-                f"item {index} has an image {tuple(image.shape)} and a mask {tuple(mask.shape)}: not one size"
+                f"item {index} has an image {tuple(image.shape)} and a mask {tuple(mask.shape)}: not one size{item_cure(image, mask)}"
             )
         if batch and (image.shape != batch[0][0].shape or (len(batch) + 1) * mask.numel() > pixels):
             yield tuple(torch.stack(column) for column in zip(*batch))

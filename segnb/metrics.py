@@ -22,7 +22,7 @@ class ConfusionMatrix:
     def __init__(self, num_classes, ignore_index=255):
         if abs(ignore_index) > 1000:
             raise ValueError(f"ignore_index must lie within ±1000, got {ignore_index}: 255 as a rule")
-        check_void(num_classes, ignore_index)
+        check_void(num_classes, ignore_index, "use ignore_index=-1")
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)

@@ -148,12 +148,12 @@ def _border(model, tile, step):
     return None
 
 
-def logits_by_rows(model, read, size, plan):
+def logits_by_rows(model, read, size, plan, items=None):
     """Runs the windows of a plan; yields (top, logits N×K×h×W, float32 on the CPU) of finished rows, from the top down.
 
     The next rows are written over these: use them, or copy them, before going on.
 
-    read: function (row indices, column indices) -> float tensor N×C×h×w. Call it inside `evaluating(model)`.
+    read: function (row indices, column indices) -> float tensor N×C×h×w. items: their numbers, for messages. Call it inside `evaluating(model)`.
     FloatingPointError for logits that are no numbers, ValueError for logits of an unexpected size.
     """
     margin, device = getattr(model, "margin", 0), device_of(model)
@@ -173,7 +173,7 @@ def logits_by_rows(model, read, size, plan):
                     f"{type(model).__name__} states a margin of {margin} px a side, but made {tuple(logits.shape[2:])} "
                     f"of {tuple(part.shape[2:])}: a model that loses a border needs the attribute `margin`"
                 )
-            check_finite(logits, part)
+            check_finite(logits, part, items)
             if len(plan.rows) == len(plan.columns) == 1:
                 yield 0, logits[:, :, : size[0], : size[1]]
                 return

@@ -1,6 +1,7 @@
 """Networks in files: what comes back, what is refused, and what a kill in the middle leaves."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -178,3 +179,112 @@ def test_an_unknown_trained_network_names_those_that_ship(tmp_path, monkeypatch,
 
 def test_the_names_are_those_of_the_package():
     assert (segnb.save, segnb.load, segnb.load_trained) == (save, load, load_trained)
+
+
+# --- crafted files, wrapped networks, links and devices ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrap", [lambda net: torch.compile(net, backend="eager"), nn.DataParallel])
+def test_a_compiled_or_wrapped_network_is_saved_as_the_plain_one(wrap, unet, tmp_path):
+    save(wrap(unet), tmp_path / "net.pt")
+    for (name, one), (other, two) in zip(
+        unet.state_dict().items(), load(tmp_path / "net.pt").state_dict().items(), strict=True
+    ):
+        assert name == other
+        assert torch.equal(one, two)
+
+
+def test_what_a_refused_network_prints_keeps_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, path = torch.compile(nn.Conv2d(1, 1, 1), backend="eager"), "net.pt"
+    with pytest.raises(TypeError) as told:
+        save(model, path)
+    exec(
+        re.search(r"torch\.save\(.*\)", str(told.value)).group(),
+        {"torch": torch, "model": model, "path": path},
+    )
+    nn.Conv2d(1, 1, 1).load_state_dict(torch.load(path, weights_only=True))
+
+
+CRAFTED = """
+import resource, sys, time
+from segnb.saving import load
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+try:
+    load(sys.argv[1])
+except ValueError as error:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.perf_counter() - start, error)
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depth": 60},
+        {"depth": 10},
+        {"depth": 10**6},
+        {"width": 2**14},
+        {"num_classes": 10**8},
+        {"padding": "x" * 10**7},
+    ],
+    ids=lambda change: str(change)[:20],
+)
+def test_a_file_takes_no_more_memory_than_it_holds(change, unet, tmp_path):
+    content = {"format": saving.FORMAT, "class": "UNet", "weights": unet.state_dict()}
+    torch.save(content | {"config": unet.config | change}, tmp_path / "net.pt")
+    done = subprocess.run(
+        [sys.executable, "-c", CRAFTED, str(tmp_path / "net.pt")], capture_output=True, text=True, check=True
+    )
+    kilobytes, seconds, message = done.stdout.split(" ", 2)
+    assert "net.pt does not fit UNet" in message
+    assert len(message) < 1000
+    assert int(kilobytes) < 200_000
+    assert float(seconds) < 20
+
+
+def test_weights_that_repeat_one_number_are_refused(tmp_path):
+    """A stride of 0 makes a large tensor of a small file."""
+    net = UNet(width=8, depth=2)
+    thin = {
+        name: part.flatten()[:1].clone().as_strided(part.shape, [0] * part.ndim)
+        for name, part in net.state_dict().items()
+    }
+    torch.save(
+        {"format": saving.FORMAT, "class": "UNet", "config": net.config, "weights": thin}, tmp_path / "net.pt"
+    )
+    with pytest.raises(ValueError, match="more weights than it holds"):
+        load(tmp_path / "net.pt")
+
+
+def test_a_link_is_written_through(unet, tmp_path):
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "net.pt"
+    for target in (tmp_path / "there" / "old.pt", tmp_path / "there" / "new.pt"):
+        if target.name == "old.pt":
+            target.write_text("old")
+        link.symlink_to(target)
+        save(unet, link)
+        assert link.is_symlink()
+        assert torch.equal(load(target).head.weight, unet.head.weight)
+        link.unlink()
+    assert sorted(file.name for file in tmp_path.rglob("*.*")) == ["new.pt", "old.pt"]
+
+
+def test_what_is_no_file_stays(unet, tmp_path):
+    (tmp_path / "folder.pt").mkdir()
+    os.mkfifo(tmp_path / "pipe.pt")
+    for path in (tmp_path / "folder.pt", tmp_path / "pipe.pt", "/dev/null"):
+        before = os.stat(path).st_mode
+        with pytest.raises(ValueError, match="give the name of a file"):
+            save(unet, path)
+        assert os.stat(path).st_mode == before
+
+
+def test_an_error_while_writing_leaves_nothing_behind(unet, tmp_path, monkeypatch):
+    def stop(content, file):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save(unet, tmp_path / "net.pt")
+    assert not list(tmp_path.iterdir())

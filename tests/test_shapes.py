@@ -40,7 +40,7 @@ def test_more_classes_than_255_need_another_label_for_void():
         lambda **void: ConfusionMatrix(300, **void),
     )
     for call in calls:
-        with pytest.raises(ValueError, match="with 300 classes the label 255 is a class") as caught:
+        with pytest.raises(ValueError, match="of 300 classes 255 is one") as caught:
             call()
         name, value = re.search(r"(ignore_index)=(-1)", str(caught.value)).groups()
         call(**{name: int(value)})

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..shapes import INTEGERS, check_input
+from ..shapes import INTEGERS, as_item, check_data, check_input, check_integers, check_labels, stated
 
 
 def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_index=255):
@@ -85,13 +85,16 @@ def median_frequency_weights(data, *, include_void=False):
 
     Args:
         data: a data set with ``class_counts()``, or such counts: ``.pixels`` and ``.pixels_in_images``, K+1
-            integers each, the last for void.
+            integers each, the last for void; or any other map-style data set, such as a ``Subset`` of one, whose
+            masks are then counted. (K is what the set in it says, or else its highest label + 1.)
         include_void: let void take part in the median, as one class more. It still gets no weight of its own.
 
     Source: Eigen & Fergus (2015), for semantic labels; taken over by SegNet (Badrinarayanan et al., 2017).
     """
-    counts = data.class_counts() if hasattr(data, "class_counts") else data
-    pixels, total = torch.as_tensor(counts.pixels), torch.as_tensor(counts.pixels_in_images)
+    if hasattr(data, "class_counts"):
+        data = data.class_counts()
+    pixels, total = (data.pixels, data.pixels_in_images) if hasattr(data, "pixels") else _count_pixels(data)
+    pixels, total = torch.as_tensor(pixels), torch.as_tensor(total)
     frequency = pixels.double() / total.double()
     if not include_void:
         frequency = frequency[:-1]
@@ -99,6 +102,22 @@ def median_frequency_weights(data, *, include_void=False):
     median = frequency[frequency > 0].quantile(0.5)
     num_classes = len(pixels) - 1
     return torch.where(frequency > 0, median / frequency, 0)[:num_classes].float()
+
+
+def _count_pixels(data):
+    """(pixels of each class, pixels of the images that contain it) of a data set's masks, void last."""
+    check_data(data, "data")
+    masks = [as_item(data[i])[1] for i in range(len(data))]
+    for mask in masks:
+        check_integers(mask, "mask")
+    void = stated(data, "ignore_index", 255)
+    highest = max(int(mask[mask != void].max()) for mask in masks if (mask != void).any())
+    num_classes = stated(data, "num_classes", highest + 1)
+    check_labels(torch.tensor(highest), num_classes, void)
+    labels = [mask.long().where(mask != void, num_classes).flatten() for mask in masks]
+    pixels = torch.stack([torch.bincount(label, minlength=num_classes + 1) for label in labels])
+    sizes = torch.tensor([mask.numel() for mask in masks])[:, None]
+    return pixels.sum(0), ((pixels > 0) * sizes).sum(0)
 
 
 def unet_weight_map(mask, w0=10, sigma=5):

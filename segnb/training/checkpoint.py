@@ -1,25 +1,29 @@
-"""All that a training needs to go on where it stopped: `Checkpoint`, and the generators of random numbers."""
+"""All that a training needs to go on where it stopped, in one file."""
 
 import os
-import random
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
 
 from ..run import seed_everything
-from ..saving import read, write_atomically
+from ..saving import TRAINING, contents, locked, read, unwrapped, write_atomically
 from .history import History
+from .identity import data_identity, describe, network_identity, optimizer_identity
+from .randomness import random_states, set_random_states
 
-FORMAT = "segnb training 1"
+# Characters of a setting in an error message.
+SHOWN = 160
 
 
 @dataclass
 class Checkpoint:
-    """All that a training needs to go on, in one file; the step reached is also the place in the data (see `_batches`)."""
+    """A training's state in a file; the step reached is also the place in the data (see `batches`).
+
+    path: None keeps nothing. rank: of this process; the first one (0) alone writes. settings: what decides the numbers, name → number or text (see `identity`), and "steps".
+    """
 
     path: str | os.PathLike | None
     settings: dict
@@ -28,82 +32,93 @@ class Checkpoint:
     scaler: torch.amp.GradScaler
     history: History
     device: torch.device
+    rank: int = 0
 
-    def network(self):
-        """What tells this network from another one."""
-        shapes = {name: tuple(part.shape) for name, part in self.model.state_dict().items()}
-        return {
-            "class": type(self.model).__name__,
-            "config": repr(getattr(self.model, "config", None)),
-            "shapes": shapes,
-        }
+    @property
+    def go_on(self):
+        """What to do after a stop."""
+        return "checkpoint= would let it go on" if self.path is None else "call it again to go on"
+
+    def locked(self):
+        """A context in which no other training writes the file. ``ValueError`` if one does."""
+        return nullcontext() if self.path is None or self.rank > 0 else locked(self.path)
 
     def write(self):
-        if self.path is None:
+        """Write the state after the last step in the history. ``OSError`` naming the file if that cannot be."""
+        if self.path is None or self.rank > 0:
             return
-        content = {
-            "format": FORMAT,
-            "settings": self.settings,
-            "network": self.network(),
-            "history": vars(self.history),
-        }
-        content |= {part: getattr(self, part).state_dict() for part in ("model", "optimizer", "scaler")}
-        write_atomically(content | {"random": random_states(self.device)}, self.path)
+        content = {"format": TRAINING, "settings": self.settings, "history": vars(self.history)}
+        content |= contents(unwrapped(self.model)) | {"random": random_states(self.device)}
+        content |= {part: getattr(self, part).state_dict() for part in ("optimizer", "scaler")}
+        write_atomically(content, self.path)
 
-    def resume(self, rank):
-        """Put back what the file holds, or write the first one (a path that cannot be written fails now). → steps done"""
+    def resume(self, extend):
+        """Put back what the file holds, or write the first one (a path that cannot be written fails now). → steps done
+
+        extend: the file's training may have had fewer steps. ``ValueError``, naming what differs, for another training.
+        """
         if self.path is None or not Path(self.path).exists():
-            if rank == 0:
-                self.write()
+            self.write()
             return 0
-        kept = read(self.path, FORMAT, "a checkpoint written by segnb.fit")
-        was, now = kept["settings"] | kept["network"], self.settings | self.network()
-        differing = [
-            f"{name} was {was.get(name)}, is {now[name]}" for name in now if was.get(name) != now[name]
-        ]
-        if differing:
-            what = "another network" if was["shapes"] != now["shapes"] else "; ".join(differing)
-            raise ValueError(
-                f"{self.path} belongs to a different training ({what}): delete it, or give another checkpoint="
-            )
-        for part in ("model", "optimizer", "scaler"):
-            if kept[part]:  # a CPU has no scaler to hand over to a GPU
-                getattr(self, part).load_state_dict(kept[part])
+        kept = read(self.path, (TRAINING,), "a checkpoint written by segnb.fit")
+        done, planned = len(kept["history"]["step"]), kept["settings"]["steps"]
+        self._check(kept["settings"], done, extend)
+        unwrapped(self.model).load_state_dict(kept["weights"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+        self.scaler.load_state_dict(kept["scaler"])
         vars(self.history).update(kept["history"])
-        done = len(self.history.step)
-        if rank == 0:
+        if self.rank == 0:
             set_random_states(kept["random"], self.device)
+            self._say(done, planned)
         else:
-            seed_everything(self.settings["seed"] + rank + done * dist.get_world_size())
+            seed_everything(self.settings["seed"] + self.rank + done * dist.get_world_size())
         return done
 
+    def _check(self, was, done, extend):
+        now = self.settings
+        differing = [name for name in now if name in was and was[name] != now[name]]
+        cure = "give another checkpoint=, or delete the file"
+        if differing == ["steps"] and done <= now["steps"]:
+            if extend:
+                return
+            cure = f"go on with it by extend=True (from step {done} the rate is that of the longer training), {cure}"
+        if differing:
+            parts = [
+                f"{name} was {_short(was[name], now[name])}, is {_short(now[name], was[name])}"
+                for name in differing
+            ]
+            raise ValueError(f"{self.path} belongs to a different training ({'; '.join(parts)}): {cure}")
 
-@contextmanager
-def own_randomness(seed, device):
-    """Generators seeded inside, and outside as if nothing had been drawn."""
-    before = random_states(device)
-    seed_everything(seed)
-    try:
-        yield
-    finally:
-        set_random_states(before, device)
+    def _say(self, done, planned):
+        steps = self.settings["steps"]
+        if done == steps:
+            print(f"{self.path}: finished run: nothing to train")
+        elif steps == planned:
+            print(f"{self.path}: going on from step {done} of {steps}")
+        else:
+            print(
+                f"{self.path}: going on from step {done} of {steps}, where {planned} were planned before: the rate is from "
+                f"here on that of a training of {steps} steps, so it jumps, and the result is not that of {steps} in one go"
+            )
 
 
-def random_states(device):
-    """The states of all generators, in types that torch.load reads with weights_only."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002
-    return {
-        "torch": torch.get_rng_state(),
-        "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
-        "random": random.getstate(),
-    }
+def identity(model, train, loss, augment, optimizer, device, tell):
+    """What decides a training's numbers, besides those that are given to `fit`; says if the data cannot be told apart."""
+    data, steady = data_identity(train, device)
+    if tell and not steady:
+        print(
+            "the items of the data differ each time they are read: the checkpoint knows these data by number and classes only"
+        )
+    functions = {"loss": describe(loss), "augment": describe(augment)}
+    return functions | data | optimizer_identity(optimizer) | network_identity(model)
 
 
-def set_random_states(states, device):
-    torch.set_rng_state(states["torch"])
-    if states["device"] is not None and device.type == "cuda":
-        torch.cuda.set_rng_state(states["device"], device)
-    name, keys, *rest = states["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
-    random.setstate(states["random"])
+def _short(text, other):
+    """A setting for an error message; of a long one the place where it begins to differ from `other`."""
+    text, other = str(text), str(other)
+    if len(text) <= SHOWN:
+        return text
+    start = max(0, next((i for i, pair in enumerate(zip(text, other)) if pair[0] != pair[1]), 0) - SHOWN // 2)
+    return (
+        ("..." if start else "") + text[start : start + SHOWN] + ("..." if start + SHOWN < len(text) else "")
+    )

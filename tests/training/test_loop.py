@@ -18,67 +18,22 @@ from segnb import run as run_module
 from segnb.metrics import ConfusionMatrix
 from segnb.models import UNet
 from segnb.run import Run, seed_everything
-from segnb.training import History, fit
+from segnb.training import fit
+from tests.training.shared import (
+    CPU,
+    FAST,
+    Recorder,
+    assert_same,
+    network,
+    pictures,
+    sgd,
+    shake,
+    train,
+    weights_of,
+)
 
-CPU = torch.device("cpu")
-FAST = {"steps": 6, "batch_size": 2, "lr": 0.05, "progress": False}
-
-
-@pytest.fixture(autouse=True)
-def float32(monkeypatch):
-    """The same number format on every machine, and no trace of torchrun."""
-    monkeypatch.setattr(run_module, "_current", Run(CPU, torch.float32))
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def ctrl_c():
-    """Ctrl-C as an interactive Python has it, even where the tests themselves run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield lambda: signal.raise_signal(signal.SIGINT)
-    signal.signal(signal.SIGINT, before)
-
-
-def pictures(count, side=8, seed=0, weights=False):
-    g = torch.Generator().manual_seed(seed)
-    items = []
-    for _ in range(count):
-        image = torch.rand(1, side, side, generator=g)
-        items.append((image, (image[0] > 0.5).long()) + ((image[0] + 0.1,) if weights else ()))
-    return items
-
-
-def network(seed=0, dropout=0.0):
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(dropout), nn.Conv2d(4, 2, 1)
-    )
-
-
-def weights_of(model):
-    return {name: part.clone() for name, part in model.state_dict().items()}
-
-
-def assert_same(model, other):
-    for (name, one), (_, two) in zip(weights_of(model).items(), weights_of(other).items(), strict=True):
-        assert torch.equal(one, two), name
-
-
-class Recorder:
-    """A data set that writes down what is asked of it, and does something at its n-th item."""
-
-    def __init__(self, items, at=None, do=None):
-        self.items, self.at, self.do, self.asked = items, at, do, []
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, index):
-        self.asked.append(index)
-        if len(self.asked) == self.at:
-            self.do()
-        return self.items[index]
+# Items that a checkpoint's fingerprint reads of five: each twice.
+READ = 10
 
 
 # --- the loop -----------------------------------------------------------------------------------------------------
@@ -109,10 +64,6 @@ def by_hand(model, data, loss, steps, batch_size, lr, make_optimizer, warmup=0.0
             losses.append(value.item())
             step += 1
     return losses
-
-
-def sgd(parameters):
-    return torch.optim.SGD(parameters, lr=1.0, momentum=0.9)
 
 
 @pytest.mark.parametrize("options", [{}, {"warmup": 0.5}, {"clip": 0.05}, {"seed": 3}])
@@ -352,18 +303,6 @@ def test_settings_that_cannot_work():
 # --- randomness ---------------------------------------------------------------------------------------------------
 
 
-def shake(image, mask):
-    """Draws from all three generators."""
-    factor = 1 + 0.1 * (torch.rand(()) + float(np.random.rand()) + random.random())  # noqa: NPY002
-    return image * factor, mask
-
-
-def train(seed=0, model=None, **options):
-    model = model or network(dropout=0.3)
-    history = fit(model, pictures(5), loss=F.cross_entropy, augment=shake, seed=seed, **FAST | options)
-    return model, history
-
-
 def test_the_same_seed_gives_the_same_numbers_whatever_was_drawn_before():
     one, first = train()
     seed_everything(77)
@@ -454,7 +393,7 @@ def test_a_loss_that_is_no_number_names_the_step_and_the_cures(tmp_path):
 
 
 def test_ctrl_c_lets_the_step_finish(ctrl_c, tmp_path):
-    data = Recorder(pictures(5), at=5, do=ctrl_c)  # the first item of step 3
+    data = Recorder(pictures(5), at=5, do=ctrl_c, skip=READ)  # the first item of step 3
     model = network(dropout=0.3)
     options = {"loss": F.cross_entropy, "augment": shake, "checkpoint": tmp_path / "c.pt"}
     with pytest.raises(KeyboardInterrupt, match="after step 3 of 6; call it again"):
@@ -465,7 +404,7 @@ def test_ctrl_c_lets_the_step_finish(ctrl_c, tmp_path):
 
     again = network(seed=8, dropout=0.3)  # other weights: the file's take their place
     data.asked.clear()
-    data.at = None
+    data.at, data.skip = None, READ
     history = fit(again, data, **options, **FAST)
     assert len(data.asked) == 6  # three steps more, not six
     whole, unbroken = train()
@@ -483,7 +422,7 @@ def test_without_a_checkpoint_ctrl_c_still_leaves_a_network_to_look_at(ctrl_c):
 
 
 def test_a_second_ctrl_c_stops_at_once_and_the_last_checkpoint_stays(ctrl_c, tmp_path):
-    data = Recorder(pictures(5), at=8, do=lambda: (ctrl_c(), ctrl_c()))  # within step 4
+    data = Recorder(pictures(5), at=8, do=lambda: (ctrl_c(), ctrl_c()), skip=READ)  # within step 4
     with pytest.raises(KeyboardInterrupt):
         fit(
             network(dropout=0.3),
@@ -538,7 +477,7 @@ from tests.training import test_loop as t
 kind, path = sys.argv[1:3]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 t.run_module._current = t.Run(t.CPU, t.torch.float32)
-t.long_training(path, t.Recorder(t.pictures(5), at=27, do=lambda: os.kill(os.getpid(), getattr(signal, kind))))
+t.long_training(path, t.Recorder(t.pictures(5), at=27, do=lambda: os.kill(os.getpid(), getattr(signal, kind)), skip=t.READ))
 """
 
 
@@ -579,132 +518,13 @@ def test_training_killed_in_another_process_goes_on_to_the_same_numbers(kind, ke
         assert "training stopped after step 14 of 20; call it again to go on" in broken.stderr
     assert len(torch.load(path, weights_only=True)["history"]["step"]) == kept
 
-    data = Recorder(pictures(5))
+    data = Recorder(pictures(5), skip=READ)
     model, history = long_training(path, data)
     whole, unbroken = long_training(None, pictures(5))
     assert len(data.asked) == 2 * (20 - kept)
     assert history.loss == unbroken.loss
     assert history.lr == unbroken.lr
     assert_same(model, whole)
-
-
-# --- checkpoints --------------------------------------------------------------------------------------------------
-
-
-def test_a_finished_training_returns_at_once(tmp_path):
-    model, history = train(checkpoint=tmp_path / "c.pt")
-    again = network(seed=8, dropout=0.3)
-    data = Recorder(pictures(5))
-    same = fit(again, data, loss=F.cross_entropy, augment=shake, checkpoint=tmp_path / "c.pt", **FAST)
-    assert data.asked == []
-    assert same == history
-    assert isinstance(same, History)
-    assert not again.training
-    assert_same(again, model)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"steps": 7},
-        {"batch_size": 1},
-        {"lr": 0.06},
-        {"seed": 1},
-        {"clip": 1.0},
-        {"warmup": 0.1},
-        {"optimizer": sgd},
-    ],
-)
-def test_other_settings_are_refused_by_name(change, tmp_path):
-    train(checkpoint=tmp_path / "c.pt")
-    before = (tmp_path / "c.pt").read_bytes()
-    with pytest.raises(ValueError, match=rf"c\.pt.*{next(iter(change))} was .*delete it"):
-        train(checkpoint=tmp_path / "c.pt", **change)
-    assert (tmp_path / "c.pt").read_bytes() == before
-
-
-def test_another_network_is_refused(tmp_path):
-    """Other shapes, another class, and the same shapes with other arguments."""
-    data = pictures(4, side=16)
-
-    def fit_to(model):
-        fit(model, data, loss=F.cross_entropy, checkpoint=tmp_path / "c.pt", **FAST)
-
-    fit_to(UNet(width=2, depth=1, padding="same"))
-    with pytest.raises(ValueError, match="another network"):
-        fit_to(UNet(width=3, depth=1, padding="same"))
-    with pytest.raises(ValueError, match=r"'padding': 'same'.*'padding': 'valid'"):
-        fit_to(UNet(width=2, depth=1, padding="valid"))
-    with pytest.raises(ValueError, match="class was UNet, is Other"):
-        fit_to(type("Other", (UNet,), {})(width=2, depth=1, padding="same"))
-
-
-def test_other_data_are_refused(tmp_path):
-    train(checkpoint=tmp_path / "c.pt")
-    with pytest.raises(ValueError, match="images was 5, is 4"):
-        fit(network(dropout=0.3), pictures(4), loss=F.cross_entropy, checkpoint=tmp_path / "c.pt", **FAST)
-
-
-@pytest.mark.parametrize("content", [b"", b"something else", "half"])
-def test_a_file_that_is_no_checkpoint_is_not_written_over(content, tmp_path):
-    path = tmp_path / "c.pt"
-    if content == "half":
-        train(checkpoint=path)
-        content = path.read_bytes()[:-100]
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"c\.pt is not a checkpoint written by segnb\.fit"):
-        train(checkpoint=path)
-    assert path.read_bytes() == content
-
-
-def test_a_path_that_cannot_be_written_fails_before_the_first_step(tmp_path):
-    (tmp_path / "file").write_text("")
-    data = Recorder(pictures(4))
-    with pytest.raises(OSError, match="file"):
-        fit(network(), data, loss=F.cross_entropy, checkpoint=tmp_path / "file" / "c.pt", **FAST)
-    assert data.asked == []
-
-
-def test_numbers_of_numpy_survive_the_checkpoint(tmp_path):
-    options = {"lr": np.float64(0.05), "steps": np.int64(6), "seed": np.int64(0)}
-    _, history = train(checkpoint=tmp_path / "c.pt", **options)
-    assert train(checkpoint=tmp_path / "c.pt", **options)[1] == history
-
-
-def test_the_scaler_of_float16_is_kept(monkeypatch, tmp_path, ctrl_c):
-    monkeypatch.setattr(run_module, "_current", Run(CPU, torch.float16))
-    data = Recorder(pictures(5), at=6, do=ctrl_c)
-    with pytest.raises(KeyboardInterrupt):
-        fit(
-            network(dropout=0.3),
-            data,
-            loss=F.cross_entropy,
-            augment=shake,
-            checkpoint=tmp_path / "c.pt",
-            **FAST,
-        )
-    assert torch.load(tmp_path / "c.pt", weights_only=True)["scaler"]["scale"] == 65536.0
-    again, history = train(checkpoint=tmp_path / "c.pt")
-    whole, unbroken = train()
-    assert history.loss == unbroken.loss
-    assert_same(again, whole)
-
-
-def test_a_training_begun_in_one_number_format_goes_on_in_another(monkeypatch, tmp_path, ctrl_c):
-    """As when a notebook gets a GPU, or loses it."""
-    for first, then in ((torch.float32, torch.float16), (torch.float16, torch.float32)):
-        path = tmp_path / f"{then}.pt"
-        monkeypatch.setattr(run_module, "_current", Run(CPU, first))
-        with pytest.raises(KeyboardInterrupt):
-            fit(
-                network(),
-                Recorder(pictures(5), at=6, do=ctrl_c),
-                loss=F.cross_entropy,
-                checkpoint=path,
-                **FAST,
-            )
-        monkeypatch.setattr(run_module, "_current", Run(CPU, then))
-        assert len(fit(network(), pictures(5), loss=F.cross_entropy, checkpoint=path, **FAST).loss) == 6
 
 
 # --- several processes --------------------------------------------------------------------------------------------

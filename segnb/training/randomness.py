@@ -1,0 +1,92 @@
+"""The generators of random numbers: kept, put back, and left alone."""
+
+import copy
+import random
+import types
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from ..run import seed_everything
+
+# Things that hold no generator, or whose attributes lead everywhere.
+PLAIN = (torch.Tensor, np.ndarray, str, bytes, int, float, type(None), type, types.ModuleType)
+
+
+@contextmanager
+def own_randomness(seed, device):
+    """Generators seeded inside, and outside as if nothing had been drawn."""
+    before = random_states(device)
+    seed_everything(seed)
+    try:
+        yield
+    finally:
+        set_random_states(before, device)
+
+
+def random_states(device):
+    """The states of all generators, in types that torch.load reads with weights_only."""
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "torch": torch.get_rng_state(),
+        "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *rest),
+        "random": random.getstate(),
+    }
+
+
+def set_random_states(states, device):
+    torch.set_rng_state(states["torch"])
+    if states["device"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(states["device"], device)
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    random.setstate(states["random"])
+
+
+@contextmanager
+def held_generators(thing):
+    """Generators that `thing` (a data set, its transforms) holds are afterwards as they were before."""
+    states = [(generator, *_access(generator)) for generator in _generators(thing, {})]
+    states = [(get(), put) for _, get, put in states]
+    try:
+        yield
+    finally:
+        for state, put in states:
+            put(state)
+
+
+def held(function):
+    """The values that a function found where it was defined, by name: its closure."""
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    cells = dict(zip(names, getattr(function, "__closure__", None) or ()))
+    # A name that was deleted, or not yet given a value, leaves an empty cell, which equals no other.
+    return {name: cell.cell_contents for name, cell in cells.items() if cell != types.CellType()}
+
+
+def _access(generator):
+    """(function that reads its state, function that sets it)."""
+    if isinstance(generator, np.random.Generator):
+        bits = generator.bit_generator
+        return lambda: copy.deepcopy(bits.state), lambda state: setattr(bits, "state", state)
+    if isinstance(generator, random.Random):
+        return generator.getstate, generator.setstate
+    return generator.get_state, generator.set_state
+
+
+def _generators(thing, seen):
+    """All generators in the attributes, entries and closures of `thing`."""
+    if id(thing) in seen or isinstance(thing, PLAIN):
+        return
+    # The thing itself is kept too: the place of one that is gone is given to another.
+    seen[id(thing)] = thing
+    if isinstance(thing, (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)):
+        yield thing
+    elif isinstance(thing, (list, tuple, set, dict)):
+        for part in thing.values() if isinstance(thing, dict) else thing:
+            yield from _generators(part, seen)
+    else:
+        yield from _generators(held(thing), seen)
+        yield from _generators(getattr(thing, "__self__", None), seen)
+        yield from _generators(getattr(thing, "__dict__", None), seen)

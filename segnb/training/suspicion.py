@@ -1,0 +1,154 @@
+"""Trainings and measurements that are too good to be true: `Watch` looks at what goes by, and warns by name."""
+
+import warnings
+from math import isfinite
+
+import torch
+
+from ..shapes import more_classes
+
+PAGE = "When it does not learn"
+# Rows of that page; a test looks them up.
+ROWS = {
+    "one class": "The mean IoU is 1 at once, and nothing is found.",
+    "void": "The masks are 0 and 255, and the object is never found.",
+    "absent": "A class is never predicted, and training never shows it.",
+    "zero": "The loss is 0 from the first step on.",
+    "still": "No weight moves.",
+    "pixels": "It learns slowly, or not at all, and the pictures are not in 0..1.",
+    "single": "A network of one class is always right.",
+}
+# Pixels may lie so far outside 0..1: noise, brightness and bicubic resizing overshoot.
+DARKEST, BRIGHTEST = -0.5, 2.0
+# A class is missed only where so many pictures were seen, void is plentiful from this share on.
+FEW, PLENTIFUL = 4, 0.005
+# A loss below ZERO in so many first steps is suspicious; a single batch may be all void.
+FIRST, ZERO = 3, 1e-6
+# Larger labels count as this one.
+MANY = 2**16
+
+
+class Suspicious(UserWarning):
+    """A result that looks better than it can be, or a training that cannot learn."""
+
+
+class Watch:
+    """Looks at the batches of one training or measurement as they go by, and warns of each kind of trouble once.
+
+    name: "training" or "evaluation". count: items of the set. ignored: labels that are void. changing: items are
+    augmented, so what their masks hold is judged at the end, else when all have gone by once.
+    Only what lies on the CPU is looked at: anywhere else to look would make the device wait.
+    """
+
+    def __init__(self, name, count, ignored=(255,), changing=False):
+        self.name, self.count, self.ignored, self.changing = name, count, set(ignored), changing
+        self.seen = set()
+        self.masks = self.mixed = 0
+        self.pixels = torch.zeros(0, dtype=torch.int64)
+        self.highest, self.classes = -1, 0
+        self.warned = set()
+        self.judged = False
+
+    def batch(self, indices, images, masks):
+        """Images N×C×H×W and masks N×H×W of these items, as the data set has them."""
+        self.seen.update(indices)
+        if images.device.type == "cpu":
+            self._look_at_pixels(images)
+        self.highest = -1
+        for mask in masks if masks.device.type == "cpu" else ():
+            labels = mask.flatten().long().clamp(max=MANY)
+            counts = torch.bincount(labels[labels >= 0])
+            present = set(counts.nonzero().flatten().tolist()) - self.ignored
+            self.pixels = _sum(self.pixels, counts)
+            self.masks += 1
+            self.mixed += len(present) > 1
+            self.highest = max({self.highest, *present})
+
+    def answer(self, logits):
+        """The logits N×K×H×W for that batch. ``ValueError`` if its masks hold a label beyond K − 1, naming K."""
+        self.classes = logits.shape[1]
+        if self.highest >= self.classes:
+            raise ValueError(
+                f"the network has {self.classes} classes, 0..{self.classes - 1}, and a mask the label {self.highest}"
+                f"{more_classes(self.classes, self.highest)}"
+            )
+        if self.classes == 1:
+            self._warn(
+                "single", "the network has one class, and of that it is always certain: use num_classes=2"
+            )
+        if not self.changing and len(self.seen) == self.count:
+            self._judge_masks()
+
+    def losses(self, losses):
+        """The losses of all steps so far."""
+        if len(losses) == FIRST:
+            self._judge_losses(losses)
+
+    def end(self, losses=(), moved=True):
+        """Everything has gone by. losses: of the steps made now. moved: whether any weight did."""
+        self._judge_masks()
+        if 0 < len(losses) < FIRST:
+            self._judge_losses(losses)
+        if losses and not moved:
+            self._warn("still", "no weight has moved: is lr 0, or does the loss not depend on the network?")
+
+    def _look_at_pixels(self, images):
+        low, high = (number.item() for number in images.aminmax())
+        if low < DARKEST:
+            cure = "leave out v2.Normalize, since networks of segnb do that inside"
+        elif high > 2**8:
+            cure = "divide them by the largest value of their type, 65535 for 16 bits"
+        else:
+            cure = "use image / 255"
+        # Pixels that are no numbers make logits that are none, and those are an error.
+        if isfinite(low) and isfinite(high) and (low < DARKEST or high > BRIGHTEST):
+            self._warn("pixels", f"pixels lie in {low:.4g}..{high:.4g}, not in 0..1: {cure}")
+
+    def _judge_masks(self):
+        whole = len(self.seen) == self.count
+        if self.judged or self.classes < 2 or not (self.masks >= FEW or (self.masks and whole)):
+            return
+        self.judged = True
+        counts = _sum(self.pixels, torch.zeros(self.classes, dtype=torch.int64)).tolist()
+        absent = [label for label in range(self.classes) if not counts[label]]
+        void = sum(counts[label] for label in self.ignored if 0 <= label < len(counts)) / max(1, sum(counts))
+        if not self.mixed and absent and void >= PLENTIFUL:
+            self._warn(
+                "void",
+                f"each mask holds one class at most, and void (255) in {void:.0%} of its pixels: no loss counts those. "
+                f"If 255 is class {absent[0]}, use mask.where(mask != 255, {absent[0]})",
+            )
+        elif not self.mixed:
+            self._warn(
+                "one class", "no mask holds two classes: any network is soon right. Look at mask.unique()"
+            )
+        elif absent and whole and self.count >= FEW and self.name == "training":
+            labels = ", ".join(map(str, absent))
+            last = self.classes - len(absent)
+            top = f"use num_classes={last}" if absent[0] == last else "look at mask.unique()"
+            self._warn("absent", f"no mask holds the label {labels}, so it cannot be learned: {top}")
+
+    def _judge_losses(self, losses):
+        if all(abs(number) < ZERO for number in losses):
+            self._warn(
+                "zero", "the loss is 0 from the first step: there is nothing to learn. Look at mask.unique()"
+            )
+
+    def _warn(self, row, sentence):
+        if row not in self.warned:
+            self.warned.add(row)
+            text = f'{self.name}: {sentence} (on the page "{PAGE}": "{ROWS[row]}")'
+            warnings.warn(text, Suspicious, stacklevel=4)
+
+
+def lengths(weights):
+    """The norm of each weight: two such lists differ if any weight has moved."""
+    wide = {"dtype": torch.float64} if all(weight.device.type != "mps" for weight in weights) else {}
+    return [torch.linalg.vector_norm(weight.detach(), **wide).item() for weight in weights]
+
+
+def _sum(one, other):
+    """The sum of two vectors of counts, of which one may be shorter."""
+    if len(one) < len(other):
+        one, other = other, one
+    return torch.cat([one[: len(other)] + other, one[len(other) :]])
