@@ -285,7 +285,10 @@ def test_data_that_differ_at_each_reading_count_by_number_and_classes(own, tmp_p
     without = fit(network(), Random(own), loss=F.cross_entropy, **FAST)
     assert capsys.readouterr().out == ""
     path = tmp_path / "c.pt"
-    history = fit(network(), Random(own), loss=F.cross_entropy, checkpoint=path, **FAST)
+    model, outside = network(), (torch.get_rng_state(), random.getstate())
+    history = fit(model, Random(own), loss=F.cross_entropy, checkpoint=path, **FAST)
+    assert torch.equal(torch.get_rng_state(), outside[0])
+    assert random.getstate() == outside[1]
     assert "differ each time they are read" in capsys.readouterr().out
     # No generator was disturbed by the reading, neither the global ones nor the set's own.
     assert history.loss == without.loss

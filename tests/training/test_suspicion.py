@@ -242,6 +242,15 @@ def test_logits_that_are_no_numbers_stop_a_training_and_leave_the_last_good_step
         assert torch.equal(part, model.state_dict()[name]), name
 
 
+def test_logits_that_the_loss_does_not_look_at_stop_a_training_too():
+    def loss(logits, mask):
+        return logits.nan_to_num(0, 0, 0).square().mean()
+
+    data = [(torch.full((1, 8, 8), float("nan")), mask) for _, mask in pictures(4)]
+    with pytest.raises(FloatingPointError, match="logits hold nan at step 1"):
+        fit(net(2), data, loss=loss, **FAST)
+
+
 class Stops(list):
     def __init__(self, items, at):
         super().__init__(items)
