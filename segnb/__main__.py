@@ -275,6 +275,8 @@ def _jobs(arguments, num_classes):
             )
         ]
     _check_outputs(jobs, num_classes, arguments.model)
+    for file in () if places else (file for file in jobs[0][1:] if file and not file.parent.is_dir()):
+        raise ValueError(f"{file} cannot be written: there is no folder {file.parent}. Make it first.")
     for place in places:
         if place:
             place.mkdir(parents=True, exist_ok=True)

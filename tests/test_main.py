@@ -109,7 +109,7 @@ def test_predict_writes_the_class_numbers_and_an_overlay(saved, mode, capsys):
         (["evaluate", "unet.pt", ".", "--mapping", "gone.txt"], "gone.txt"),
         (["evaluate", "unet.pt", "cells", "--mapping", "m.txt"], "Leave it out"),
         (["predict", "unet.pt", "picture.png", "--data", "folder"], "segnb doctor PATH"),
-        (["predict", "unet.pt", "picture.png", "--mask", "no/such/m.png"], "no/such/m.png"),
+        (["predict", "unet.pt", "picture.png", "--mask", "no/such/m.png"], "no folder no/such. Make it"),
         (["predict", "unet.pt", "colour.npy"], "has 5 bands, and 1 are asked for. unet.pt takes 1"),
         (["doctor", "--mapping", "m.txt"], "segnb doctor FOLDER"),
         (["doctor", "gone"], "gone has no folder images/"),
