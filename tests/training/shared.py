@@ -11,6 +11,8 @@ from segnb.training import fit
 
 CPU = torch.device("cpu")
 FAST = {"steps": 6, "batch_size": 2, "lr": 0.05, "progress": False}
+# Items that a checkpoint's fingerprint reads of five: each twice.
+READ = 10
 
 
 def pictures(count, side=8, seed=0, weights=False):

@@ -24,6 +24,7 @@ from segnb.training.identity import data_identity, describe
 from tests.training.shared import (
     CPU,
     FAST,
+    READ,
     Recorder,
     assert_same,
     network,
@@ -33,8 +34,6 @@ from tests.training.shared import (
     train,
 )
 
-# Items that a checkpoint's fingerprint reads of five: each twice.
-READ = 10
 ROOT = str(Path(__file__).resolve().parents[2])
 
 

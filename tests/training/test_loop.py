@@ -22,6 +22,7 @@ from segnb.training import fit
 from tests.training.shared import (
     CPU,
     FAST,
+    READ,
     Recorder,
     assert_same,
     network,
@@ -31,10 +32,6 @@ from tests.training.shared import (
     train,
     weights_of,
 )
-
-# Items that a checkpoint's fingerprint reads of five: each twice.
-READ = 10
-
 
 # --- the loop -----------------------------------------------------------------------------------------------------
 
