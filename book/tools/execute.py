@@ -72,6 +72,7 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> tuple[float, float]:
         startup_timeout=120,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # what a cell prints between two bars stays one text
         extra_arguments=["--log-level=ERROR"],  # not that the kernel talks over a local socket
         resources={"metadata": {"path": str(folder)}},
     )
