@@ -1,6 +1,7 @@
 """Pictures, players and explorers: everything in the book that is looked at."""
 
 from .blueprint import blueprint
+from .charts import bars, curves, dots
 from .explore import explore, explore_mask
 from .figures import (
     Picture,
@@ -17,14 +18,19 @@ from .figures import (
 from .player import player
 from .statistics import statistics
 from .style import COLOURS
+from .table import Table, table
 
 __all__ = [
     "COLOURS",
     "Picture",
+    "Table",
+    "bars",
     "blueprint",
     "canvas",
     "compare",
     "confusion",
+    "curves",
+    "dots",
     "errors",
     "explore",
     "explore_mask",
@@ -35,4 +41,5 @@ __all__ = [
     "picture",
     "player",
     "statistics",
+    "table",
 ]
