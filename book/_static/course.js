@@ -1,21 +1,106 @@
-// The landing page's street: a slider between picture and mask, and the class of the pixel under the pointer.
+// The landing page's street, a mark beside the chapters that one has read to the end, and paper that is light.
+
 document.addEventListener("DOMContentLoaded", () => {
-  for (const figure of document.querySelectorAll("figure.ep-wipe")) {
-    const layers = figure.querySelector(".ep-layers");
-    const slider = figure.querySelector("input");
-    const readout = figure.querySelector("output");
-    const columns = Number(figure.dataset.columns);
-    const labels = figure.dataset.labels;
-    const names = Object.fromEntries(figure.dataset.names.split(" ").map((pair) => pair.split(":")));
-    const show = () => layers.style.setProperty("--cut", `${slider.value}%`);
-    slider.addEventListener("input", show);
-    show();
-    layers.addEventListener("pointermove", (event) => {
-      const box = layers.getBoundingClientRect();
-      const rows = labels.length / columns;
-      const column = Math.min(columns - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * columns)));
-      const row = Math.min(rows - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * rows)));
-      readout.textContent = `Row ${row}, column ${column}: ${names[labels[row * columns + column]]}`;
-    });
-  }
+  for (const figure of document.querySelectorAll("figure.ep-wipe")) wipe(figure);
+  readingMarks();
 });
+
+// On paper there is no night: colours of code and formulas are those of the day.
+{
+  const root = document.documentElement;
+  let theme;
+  addEventListener("beforeprint", () => {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
+  });
+  addEventListener("afterprint", () => {
+    root.dataset.theme = theme;
+  });
+}
+
+// Picture and mask of a street, one over the other. Dragged by mouse or finger or moved by the keys, the edge between
+// them follows; below it stands which class lies at the edge or under the pointer.
+function wipe(figure) {
+  const layers = figure.querySelector(".ep-layers");
+  const slider = figure.querySelector("input");
+  const readout = figure.querySelector("output");
+  const columns = Number(figure.dataset.columns);
+  const labels = figure.dataset.labels;
+  const rows = labels.length / columns;
+  const names = Object.fromEntries(figure.dataset.names.split(" ").map((pair) => pair.split(":")));
+  let row = Math.floor(rows / 2);
+
+  const cut = (percent) => {
+    slider.value = percent;
+    layers.style.setProperty("--cut", `${slider.value}%`);
+  };
+  const say = (column) => {
+    const words = `Row ${row}, column ${column}: ${names[labels[row * columns + column]]}`;
+    readout.textContent = words;
+    slider.setAttribute("aria-valuetext", words);
+  };
+  const place = (event) => {
+    const box = layers.getBoundingClientRect();
+    const inside = (share, count) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    const across = (event.clientX - box.left) / box.width;
+    row = inside((event.clientY - box.top) / box.height, rows);
+    return { percent: 100 * (1 - across), column: inside(across, columns) };
+  };
+
+  slider.addEventListener("input", () => {
+    cut(slider.value);
+    say(Math.min(columns - 1, Math.floor((1 - slider.value / 100) * columns)));
+  });
+  // Up and down choose the row that is read out; left and right move the edge, as on every slider.
+  slider.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    row = Math.min(rows - 1, Math.max(0, row + step));
+    say(Math.min(columns - 1, Math.floor((1 - slider.value / 100) * columns)));
+  });
+  layers.addEventListener("pointerdown", (event) => {
+    if (event.pointerId !== undefined && layers.setPointerCapture && event.isTrusted) layers.setPointerCapture(event.pointerId);
+    const at = place(event);
+    cut(at.percent);
+    say(at.column);
+  });
+  layers.addEventListener("pointermove", (event) => {
+    const at = place(event);
+    if (event.buttons) cut(at.percent);
+    say(at.column);
+  });
+  cut(slider.value);
+}
+
+// Kept in this browser and nowhere else. A lecture counts as read when its summary has been on the screen.
+function readingMarks() {
+  const key = "every-pixel-read";
+  let read;
+  try {
+    read = new Set(JSON.parse(localStorage.getItem(key) || "[]"));
+  } catch {
+    return; // a browser that keeps nothing
+  }
+  const name = (url) => new URL(url, location).pathname.split("/").slice(-2).join("/");
+  const mark = () => {
+    for (const link of document.querySelectorAll(".bd-sidebar-primary a.reference.internal")) {
+      if (!read.has(name(link.href)) || link.querySelector(".ep-read")) continue;
+      link.insertAdjacentHTML("beforeend", '<span class="ep-read" title="read"><span class="visually-hidden">, read</span></span>');
+    }
+  };
+  mark();
+  const summary = document.querySelector("article #summary");
+  if (!summary || !("IntersectionObserver" in window)) return;
+  new IntersectionObserver((seen, observer) => {
+    if (!seen.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    read.add(name(location.href));
+    try {
+      localStorage.setItem(key, JSON.stringify([...read]));
+    } catch {
+      return;
+    }
+    mark();
+  }).observe(summary.querySelector("h2") || summary);
+}

@@ -13,7 +13,8 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from book.tools import notebooks
+from book.tools import icons, notebooks
+from book.tools.code_lines import in_lines
 
 # What a page of this book never asks for: source maps, and builds of MathJax other than the one that is loaded.
 UNUSED = (
@@ -28,6 +29,14 @@ UNUSED = (
     "mathjax/sre",
     "mathjax/a11y",
     "sphinx-thebe.*",
+    "scripts/fontawesome.js*",
+)
+ICONS = "icons.css"
+# What the theme writes into every page though this book uses none of it: an icon library, and thebe's settings.
+LEFT_OVER = re.compile(
+    r"[ \t]*<(?:script|link)[^>]*(?:fontawesome|text/x-thebe-config)[^>]*>(?:.*?</script>)?\n?"
+    r"|[ \t]*<script>kernelName = '[^']*'</script>\n?",
+    flags=re.DOTALL,
 )
 
 
@@ -46,9 +55,15 @@ def give_address(app: Sphinx, config) -> None:
 
 
 def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:
-    """Colab links that point at the right notebook; nothing of thebe, which this book does not use."""
+    """Colab links that point at the right notebook, code in lines, and no script that this page does not use."""
+    unused = ["thebe"] if 'class="math' in context.get("body", "") else ["thebe", "mathjax"]
     for files in ("script_files", "css_files"):
-        context[files] = [file for file in context[files] if "thebe" not in str(vars(file)).lower()]
+        context[files] = [
+            file for file in context[files] if not any(word in str(vars(file)).lower() for word in unused)
+        ]
+    pass_over_solutions(app, page, context)
+    if "body" in context:
+        context["body"] = in_lines(context["body"])
     if (path := runnable(page)) is None or "body" not in context:
         return
     link = notebooks.colab_link(path)
@@ -63,6 +78,19 @@ def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: no
         words, download = "Try the exercise sheet on Colab first", ""
     line = f'<p class="ep-run-it"><a class="ep-colab" href="{link}">{words}</a>{download}</p>'
     context["body"] = re.sub(r"</h1>", lambda match: match[0] + line, context["body"], count=1)
+
+
+def pass_over_solutions(app: Sphinx, page: str, context: dict) -> None:
+    """Let "next" and "previous" lead past the solutions: who turns the page has not asked for them."""
+    for way, place in (("prev", 1), ("next", 2)):
+        other = page
+        while (other := app.builder.relations.get(other, (None, None, None))[place]) is not None:
+            if not other.startswith("chapters/solutions/"):
+                break
+        context[way] = other and {
+            "link": app.builder.get_relative_uri(page, other),
+            "title": app.builder.render_partial(app.env.titles[other])["title"],
+        }
 
 
 class Chapter(SphinxDirective):
@@ -103,6 +131,21 @@ class Chapter(SphinxDirective):
         return [entry]
 
 
+def clean_pages(app: Sphinx, error: Exception | None) -> None:
+    """Take what this book does not use out of the written pages, and draw their icons by a style sheet."""
+    if error or app.builder.name != "html":
+        return
+    static, pages = Path(app.outdir, "_static"), {}
+    for path in Path(app.outdir).rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        pages[path] = LEFT_OVER.sub("", text)
+        if pages[path] != text:
+            path.write_text(pages[path], encoding="utf-8")
+    if (script := static / "scripts" / "fontawesome.js").exists():
+        sheet = icons.style_sheet(icons.used(pages.values()), script)
+        (static / ICONS).write_text(sheet, encoding="utf-8")
+
+
 def prune(app: Sphinx, error: Exception | None) -> None:
     """Remove what no page asks for: most of the megabytes of the built site."""
     if error or app.builder.name != "html":
@@ -115,7 +158,9 @@ def prune(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("chapter", Chapter)
+    app.add_css_file(ICONS)
     app.connect("config-inited", give_address)
     app.connect("html-page-context", adapt_page, priority=900)
+    app.connect("build-finished", clean_pages, priority=800)
     app.connect("build-finished", prune, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from book.tools import notebooks
+from book.tools import icons, notebooks
 
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 # What Chromium reports although nothing is wrong: it asks for an icon that is not linked, on the page that redirects.
@@ -99,6 +99,57 @@ def test_the_map_of_chapters_links_what_exists(site):
     assert linked == there
     for entry in entries:
         assert ("To come." in entry.text) == (not entry.select("a"))
+
+
+# The theme's own scripts are small; a page has no more than these and, if it has formulas, MathJax.
+SCRIPT_LIMIT = 400_000
+
+
+def scripts_of(site, page):
+    """The files of script that a page loads, MathJax apart."""
+    names = [tag["src"].split("?")[0] for tag in soup(site, page).select("script[src]")]
+    return {(site / page.parent / name).resolve() for name in names if "mathjax" not in name}
+
+
+def test_a_page_loads_little_script(site, pages):
+    for page in pages:
+        assert sum(path.stat().st_size for path in scripts_of(site, page)) <= SCRIPT_LIMIT, page
+
+
+def test_mathjax_comes_with_formulas_and_only_then(site, pages):
+    formulas = {page: bool(soup(site, page).select("article .math")) for page in pages}
+    assert set(formulas.values()) == {True, False}
+    for page, some in formulas.items():
+        loaded = any("mathjax" in tag["src"] for tag in soup(site, page).select("script[src]"))
+        assert loaded == some, page
+
+
+def test_every_icon_is_drawn_by_the_style_sheet(site, pages):
+    sheet = (site / "_static" / "icons.css").read_text(encoding="utf-8")
+    # Modifiers of size, and the two words that say which family an icon is from.
+    modifiers = {"lg", "solid", "brands", "regular"}
+    shown = icons.used((site / page).read_text(encoding="utf-8") for page in pages) - modifiers
+    assert shown
+    assert all(f".fa-{name} {{" in sheet for name in shown), shown
+
+
+def test_turning_the_page_passes_over_solutions(site, pages):
+    ways = 0
+    for page in pages:
+        for link in soup(site, page).select(".prev-next-area a"):
+            ways += 1
+            assert "solutions/" not in link["href"], page
+            assert (site / page.parent / link["href"]).exists()
+    assert ways > len(pages)
+
+
+def test_code_is_in_lines_and_is_still_the_notebook_s(site):
+    for path in notebooks.find("chapter"):
+        page = path.relative_to(notebooks.ROOT).with_suffix(".html")
+        shown = [block.text.rstrip("\n") for block in soup(site, page).select(".cell_input .highlight pre")]
+        assert shown == [cell.source.rstrip("\n") for cell in notebooks.code_cells(notebooks.read(path))]
+        for block in soup(site, page).select(".cell_input .highlight pre"):
+            assert all(line.text.count("\n") == 1 for line in block.select(".ep-line"))
 
 
 def test_no_traceback_or_markup_shows(site, pages):
@@ -205,6 +256,74 @@ def test_the_landing_page_s_street(address, browser):
     assert words[1].endswith("road")
     assert words[2].endswith("building")
     assert words[3].startswith("Row 35, column 71: ")
+
+
+def test_the_street_is_dragged_and_moved_by_keys(address, browser):
+    visit(browser, f"{address}/book/index.html", 800, "light")
+    browser.run("document.querySelector('figure.ep-wipe').scrollIntoView({block: 'center'})")
+    from selenium.webdriver import ActionChains, Keys
+
+    layers = browser.driver.find_element("css selector", "figure.ep-wipe .ep-layers")
+    slider = browser.driver.find_element("css selector", "figure.ep-wipe input")
+    width = layers.size["width"]
+    drag = ActionChains(browser.driver).move_to_element_with_offset(layers, 0, 0).click_and_hold()
+    drag.move_by_offset(width // 4, 0).release().perform()
+    # Drawn from the right, so a quarter right of the middle leaves a quarter of the mask.
+    assert abs(float(slider.get_attribute("value")) - 25) <= 2
+    said = browser.run("return document.querySelector('figure.ep-wipe output').textContent")
+    assert said.startswith("Row 17, column 54: ")
+    before = slider.get_attribute("aria-valuetext")
+    slider.send_keys(Keys.ARROW_UP)
+    assert slider.get_attribute("aria-valuetext") != before
+    assert "Row 16" in slider.get_attribute("aria-valuetext")
+
+
+def test_on_a_phone_code_goes_on_below_and_is_copied_whole(address, browser):
+    visit(browser, f"{address}/chapters/06_unet.html", 360, "light")
+    lines = browser.run("""
+      return [...document.querySelectorAll(".cell_input .ep-line")].map((line) => [
+        line.getBoundingClientRect().height, parseFloat(getComputedStyle(line).lineHeight), line.textContent.length]);
+    """)
+    broken = [height / one for height, one, _ in lines if height > 1.5 * one]
+    assert broken, "no line of a chapter is longer than a phone is wide?"
+    assert browser.run("""
+      return [...document.querySelectorAll(".cell_input pre")].every((pre) => pre.scrollWidth <= pre.clientWidth + 1);
+    """)
+    copied, written = browser.run("""
+      const pre = [...document.querySelectorAll(".cell_input pre")].find((one) => one.textContent.includes("double_conv"));
+      getSelection().selectAllChildren(pre);
+      return [getSelection().toString(), pre.textContent];
+    """)
+    assert copied.rstrip() == written.rstrip()
+
+
+def test_paper_is_light_and_answers_are_open(address, browser):
+    visit(browser, f"{address}/chapters/06_unet.html", 1280, "dark")
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    seen = browser.run("""
+      const style = (selector) => getComputedStyle(document.querySelector(selector));
+      const shown = (selector) => [...document.querySelectorAll(selector)].some((e) => e.checkVisibility());
+      const folded = document.querySelector("article details:not(.hide) > :not(summary)");
+      return [document.documentElement.dataset.theme, style(".bd-article .highlight pre").whiteSpace,
+              shown(".bd-sidebar-primary, .prev-next-footer, .ep-run-it"), folded.getBoundingClientRect().height > 0];
+    """)
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    afterwards = browser.run("return document.documentElement.dataset.theme")
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert seen == ["light", "pre-wrap", False, True]
+    assert afterwards == "dark"
+
+
+def test_a_chapter_that_was_read_is_marked(address, browser):
+    page = f"{address}/chapters/06_unet.html"
+    visit(browser, page, 1280, "light")
+    marks = "return [...document.querySelectorAll('.bd-sidebar-primary .ep-read')].map((e) => e.parentElement.href)"
+    assert browser.run(marks) == []
+    browser.run("document.querySelector('#summary').scrollIntoView()")
+    visit(browser, f"{address}/chapters/07_segnet.html", 1280, "light")
+    assert browser.run(marks) == [page]
+    browser.run("localStorage.clear()")
 
 
 def test_the_street_s_labels_are_those_of_its_mask():

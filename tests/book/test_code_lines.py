@@ -1,0 +1,32 @@
+"""Code on the site in lines of their own: the same text, well formed."""
+
+from bs4 import BeautifulSoup
+
+from book.tools.code_lines import in_lines
+
+
+def page(code):
+    return f'<p>before</p><div class="highlight"><pre><span></span>{code}\n</pre></div><p>after</p>'
+
+
+def test_every_line_is_one_and_the_text_stays():
+    html = page('<span class="k">if</span> x:\n    <span class="n">y</span>\n\nz')
+    pre = BeautifulSoup(in_lines(html), "html.parser").pre
+    assert pre.text == BeautifulSoup(html, "html.parser").pre.text
+    assert [line.text for line in pre.select(".ep-line")] == ["if x:\n", "    y\n", "\n", "z\n"]
+    assert pre.select(".ep-line")[1]["style"] == "--indent:4ch"
+
+
+def test_a_string_over_several_lines_keeps_its_colour():
+    html = page('s = <span class="s">"""one\ntwo\nthree"""</span> + t')
+    lines = BeautifulSoup(in_lines(html), "html.parser").select(".ep-line")
+    assert [span.text for line in lines for span in line.select(".s")] == ['"""one', "two", 'three"""']
+
+
+def test_nothing_else_changes():
+    assert in_lines("<pre>a\nb</pre>") == "<pre>a\nb</pre>"
+    before, after = (
+        in_lines(page("x")).split('<div class="highlight">')[0],
+        in_lines(page("x")).split("</div>")[-1],
+    )
+    assert (before, after) == ("<p>before</p>", "<p>after</p>")
