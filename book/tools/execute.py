@@ -25,8 +25,10 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from book.tools import notebooks
 from book.tools.address import FIRST_TAGS, first_cell
+from book.tools.folding import folds
 
 CELL_TIMEOUT = 600
+FOLDED = "hide-input"  # jupyter-book's word for it
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MARKUP = "application/vnd.google.colaboratory.intrinsic+json"
 METADATA = {
@@ -50,6 +52,7 @@ def prepare(notebook: nbformat.NotebookNode, stored_ids: list[str | None]) -> No
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     if first := notebooks.code_cells(notebook)[:1]:
         first[0].source, first[0].metadata.tags = first_cell(), FIRST_TAGS
+    fold(notebook)
     taken = {name for name in stored_ids if name}
     for cell, stored in zip(notebook.cells, stored_ids, strict=True):
         if not stored:
@@ -58,6 +61,13 @@ def prepare(notebook: nbformat.NotebookNode, stored_ids: list[str | None]) -> No
                 digest[:length] for length in range(8, len(digest)) if digest[:length] not in taken
             )
             taken.add(cell.id)
+
+
+def fold(notebook: nbformat.NotebookNode) -> None:
+    """Tag the cells that a reader of the site need not see (`folding`); tags that somebody set stay."""
+    for cell in notebooks.code_cells(notebook):
+        if folds(cell.source) and FOLDED not in notebooks.tags(cell):
+            cell.metadata.tags = [*notebooks.tags(cell), FOLDED]
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> tuple[float, float]:

@@ -225,6 +225,18 @@ def test_every_page_in_a_browser(address, pages, browser, width, theme):
             assert (seen["drawn"], seen["wrong"]) == (seen["formulas"], 0), page
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_a_lecture_begins_with_a_picture(address, browser, width, height):
+    for path in notebooks.find("chapter", "deeper"):
+        place = path.relative_to(notebooks.ROOT).with_suffix(".html")
+        visit(browser, f"{address}/{place.as_posix()}", width, "light")
+        top = browser.run("""
+          const image = document.querySelector("article .cell_output img");
+          return image.getBoundingClientRect().top + scrollY;
+        """)
+        assert top < height - 100, f"{place}: the first picture begins {top} px down"
+
+
 def test_pictures_keep_their_colours_in_the_dark(address, browser):
     for path in notebooks.find("chapter"):
         place = path.relative_to(notebooks.ROOT).with_suffix(".html")

@@ -1,0 +1,68 @@
+"""Which code cells a reader of the site need not see: those that only draw or only assert."""
+
+import ast
+
+# Picking, counting and stringing together what is drawn teaches nothing; any other call may.
+PLAIN = {
+    "zip",
+    "range",
+    "enumerate",
+    "len",
+    "list",
+    "dict",
+    "int",
+    "float",
+    "str",
+    "sorted",
+    "min",
+    "max",
+    "sum",
+}
+PICKING = {"items", "values", "keys", "append", "index", "tolist", "format", "clamp", "bool", "long", "stack"}
+
+
+def folds(source: str) -> bool:
+    """Whether a code cell is folded on the site: it only asserts, or draws on a canvas, or ends in a picture of what is there.
+
+    A cell that defines a function or a class, or computes something on the way to its picture, is shown.
+    """
+    code = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    try:
+        statements = ast.parse(code).body
+    except SyntaxError:
+        return False
+    if not statements or any(isinstance(one, (ast.FunctionDef, ast.ClassDef)) for one in statements):
+        return False
+    calls = _calls(statements)
+    if "show.canvas" in calls or _only_asserts(statements):
+        return True
+    last = statements[-1]
+    if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)):
+        return False
+    return ast.unparse(last.value.func).startswith("show.") and all(_is_plain(call) for call in calls)
+
+
+def _only_asserts(statements):
+    loops = [one for one in statements if isinstance(one, ast.For)]
+    asserts = [one for one in statements if isinstance(one, ast.Assert)]
+    asserts += [one for loop in loops for one in loop.body if isinstance(one, ast.Assert)]
+    allowed = (ast.Assert, ast.Assign, ast.Import, ast.ImportFrom)
+    inside = [one for loop in loops for one in loop.body]
+    prepared = [one for one in statements + inside if isinstance(one, ast.Assign)]
+    return (
+        bool(asserts)
+        and all(isinstance(one, (*allowed, ast.For)) for one in statements + inside)
+        and all(_is_plain(call) for call in _calls(prepared))
+    )
+
+
+def _calls(statements):
+    """The functions that are called, as they are written."""
+    return [
+        ast.unparse(node.func) for one in statements for node in ast.walk(one) if isinstance(node, ast.Call)
+    ]
+
+
+def _is_plain(call):
+    first, *_, last = call.split(".") if "." in call else (call, call)
+    return first == "show" or call in PLAIN or ("." in call and last in PICKING)
