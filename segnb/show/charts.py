@@ -115,6 +115,7 @@ def curves(
     ylabel: str,
     xlim: tuple[float | None, float | None] | None = None,
     ylim: tuple[float | None, float | None] | None = None,
+    logx: bool = False,
     marks: bool | None = None,
     height: float = 2.8,
 ) -> Picture:
@@ -122,6 +123,7 @@ def curves(
 
     lines: name → (x, y) with P numbers each, or y runs×P: then the mean is drawn, and between the lowest and the highest
         run a pale band.
+    logx: the places on a logarithmic scale, each of the first curve's with its number.
     marks: a mark at every point; left out, where there are at most a dozen.
     ``ValueError``: no curve, or x and y of different lengths.
     """
@@ -141,6 +143,11 @@ def curves(
         point = {"marker": marker, "markersize": 5} if marked else {}
         axis.plot(x, y.mean(0), color=colour, linestyle=dash, label=name, **point)
     axis.set(xlabel=xlabel, ylabel=ylabel, xlim=xlim, ylim=ylim)
+    if logx:
+        places = np.asarray(next(iter(lines.values()))[0])
+        axis.set_xscale("log")
+        axis.set_xticks(places, [f"{place:g}" for place in places])
+        axis.minorticks_off()
     axis.grid(axis="y")
     if len(lines) > 1 or next(iter(lines)):
         columns = 2 if max(map(len, lines)) > 14 else 3

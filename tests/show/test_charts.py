@@ -107,6 +107,13 @@ def test_curves_draw_the_mean_and_a_band_of_the_runs():
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
 
 
+def test_a_logarithmic_axis_names_the_places():
+    picture = show.curves({"a": ([4, 16, 64], [1, 2, 3])}, xlabel="x", ylabel="y", logx=True, alt="a")
+    (axis,) = picture.figure.axes
+    assert axis.get_xscale() == "log"
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["4", "16", "64"]
+
+
 def test_curves_that_cannot_be_drawn():
     with pytest.raises(ValueError, match="at least one curve"):
         show.curves({}, xlabel="x", ylabel="y", alt="a")
