@@ -32,7 +32,7 @@ LATE = (
 
 # Floors, from the ground up; a module may import from its own floor and from those below.
 FLOORS = (
-    ("shapes",),
+    ("shapes", "disk"),
     ("models", "losses", "metrics", "studies"),
     ("data",),
     ("run", "training", "inference", "tiling", "features", "receptive_field", "saving"),
@@ -248,8 +248,8 @@ def test_files_that_are_no_python_are_installed_too():
 
 def test_only_imports_what_it_requires():
     known = {"pillow": "PIL"}
-    # By ipywidgets, matplotlib and torch.
-    brought_along = {"IPython", "cycler", "filelock"}
+    # By ipywidgets and matplotlib.
+    brought_along = {"IPython", "cycler"}
     allowed = {known.get(name, name) for name in requirements()} | {"segnb"} | brought_along
     allowed |= set(sys.stdlib_module_names)
     for name, path in MODULES.items():

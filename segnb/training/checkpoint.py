@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from ..disk import file_at, locked
 from ..run import seed_everything
-from ..saving import TRAINING, contents, locked, read, unwrapped, write_atomically
+from ..saving import TRAINING, contents, read, unwrapped, write_atomically
 from .history import History
 from .identity import data_identity, describe, network_identity, optimizer_identity
 from .randomness import random_states, set_random_states
@@ -41,7 +42,10 @@ class Checkpoint:
 
     def locked(self):
         """A context in which no other training writes the file. ``ValueError`` if one does."""
-        return nullcontext() if self.path is None or self.rank > 0 else locked(self.path)
+        if self.path is None or self.rank > 0:
+            return nullcontext()
+        cure = "wait for its end, or give another checkpoint="
+        return locked(file_at(self.path), f"another training is writing {self.path}: {cure}")
 
     def write(self):
         """Write the state after the last step in the history. ``OSError`` naming the file if that cannot be."""

@@ -520,8 +520,8 @@ def test_two_trainings_on_one_file(tmp_path):
 LOCKS = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from segnb.saving import locked
-with locked(sys.argv[1]):
+from segnb.disk import locked
+with locked(sys.argv[1], "taken"):
     print("locked", flush=True)
     sys.stdin.read()
 """

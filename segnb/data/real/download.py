@@ -19,9 +19,11 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from ...disk import locked
 from ..files import DataError
 
 CHUNK = 2**16
@@ -69,23 +71,15 @@ patience = Patience()
 
 
 @contextmanager
-def alone(folder):
-    """One download of `folder` at a time on this machine. Gives out whether another one made it meanwhile."""
-    # Comes with torch.
-    from filelock import FileLock, Timeout
+def alone(folder) -> Iterator[bool]:
+    """One download of `folder` at a time on this machine. → whether another one made it meanwhile.
 
+    ``DataError``: the folder cannot be made.
+    """
     before = _ready(folder)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{folder.name} is being fetched already, by another program: waiting for it", flush=True)
-        lock.acquire()
-    try:
+    taken = f"{folder.name} is being fetched already, by another program: waiting for it"
+    with locked(folder, taken, wait=True):
         yield folder.exists() and not before
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
 def content_hash(folder):
