@@ -133,7 +133,7 @@ def _source(model, image):
 
 
 def _reader(images):
-    return lambda rows, columns: images[:, :, rows[:, None], columns].contiguous()
+    return lambda rows, columns: images[:, :, rows[:, None], columns]
 
 
 def _gathered(rows, size):
