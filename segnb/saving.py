@@ -86,8 +86,9 @@ def unwrapped(model) -> nn.Module:
     for name in ("_orig_mod", "module"):
         if _wraps(model, name):
             return unwrapped(model._modules[name])
-    parts = {name: part and unwrapped(part) for name, part in model._modules.items()}
-    if any(parts[name] is not part for name, part in model._modules.items()):
+    held = model._modules
+    parts = {name: part if part is None else unwrapped(part) for name, part in held.items()}
+    if any(parts[name] is not part for name, part in held.items()):
         model = copy.copy(model)
         model._modules = parts
     return model
