@@ -23,8 +23,9 @@ def file_at(path) -> Path:
 def replacing(path) -> Iterator[Path]:
     """A new, empty file to be written inside; in the end it takes the place of the one at `path`.
 
-    Until then the old file is whole, and if anything goes wrong it stays and nothing else does, even
-    if the process is killed. Missing folders are made; a link is written through to what it names.
+    Until then the old file is whole, also if the process is killed; and if anything goes wrong
+    inside, it stays and nothing else does. Missing folders are made; a link is written through to
+    what it names.
 
     ``ValueError``: there is a folder or a device. ``OSError``, naming `path`: the disk is full, or
     may not be written to.
@@ -87,7 +88,7 @@ def encoded(picture, path) -> memoryview:
 
 @contextmanager
 def _named(path):
-    """An error of the system's inside becomes one that names `path`, and says if that is unharmed."""
+    """A system's error inside becomes one that names `path`, and says if that is unharmed."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A trained network on pictures of any size: mirrored to one it takes, whole or in tiles, and cropped back."""
+"""A trained network on pictures of any size: mirrored to one it takes, and cropped back."""
 
 import os
 from pathlib import Path

@@ -79,9 +79,9 @@ def load(path) -> nn.Module:
 
 
 def unwrapped(model) -> nn.Module:
-    """The plain network in one that is compiled or spread over several GPUs, or that has such parts.
+    """The plain network in one that is compiled or spread over GPUs, or that has such parts.
 
-    Its parameters and buffers are the same ones, so loading weights into it loads them into `model`.
+    Its parameters and buffers are the same ones: weights loaded into it are loaded into `model`.
     """
     for name in ("_orig_mod", "module"):
         if _wraps(model, name):

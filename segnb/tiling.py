@@ -1,12 +1,13 @@
-"""How a picture of any size is brought to a network: mirrored to a size it takes, in one piece or in tiles.
+"""How a picture of any size is brought to a network: mirrored, in one piece or in tiles.
 
-A network shifts its output with its input only by multiples of `model.step`, so all tiles stand on that grid. What a tile
-lacks is the picture around it. A network without padding (`model.margin` > 0) says nothing about what it did not see;
-one with padding takes zeros for it, as far inwards as its receptive field reaches. So of its tiles either that border is
-thrown away, or, where it is all of the tile, neighbours overlap and fade into each other.
+A network shifts its output with its input only by multiples of `model.step`, so all tiles stand on
+that grid. What a tile lacks is the picture around it. A network without padding (`model.margin` >
+0) says nothing about what it did not see; one with padding takes zeros for it, as far inwards as its
+receptive field reaches. So of its tiles either that border is thrown away, or, where it is all of
+the tile, neighbours overlap and fade into each other.
 
-Source: U-Net (Ronneberger et al., 2015), section 2, figure 2, for mirrors and tiles; nnU-Net (Isensee et al., 2021) for
-overlapping tiles whose logits are averaged with weights.
+Source: U-Net (Ronneberger et al., 2015), section 2, figure 2, for mirrors and tiles; nnU-Net
+(Isensee et al., 2021) for overlapping tiles whose logits are averaged with weights.
 """
 
 import warnings
@@ -162,7 +163,8 @@ def logits_by_rows(model, read, size, plan, items=None) -> Iterator[tuple[int, t
     size: height and width of the picture.
     items: numbers of the N pictures, for messages.
 
-    ``FloatingPointError``: logits that are no numbers. ``ValueError``: logits of an unexpected size.
+    ``FloatingPointError``: logits that are no numbers. ``ValueError``: logits of an unexpected
+    size.
     """
     margin, device = getattr(model, "margin", 0), device_of(model)
     rows, columns = (

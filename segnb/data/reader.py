@@ -1,7 +1,8 @@
 """Reads all that a picture file holds, or refuses it by name: for files of which nothing is known.
 
-What counts as the picture: upright, as the camera says (EXIF); every band; one page; the whole depth of its numbers,
-divided by the largest number that its bits can hold. `.npy` arrays are H×W or H×W×bands.
+What counts as the picture: upright, as the camera says (EXIF); every band; one page; the whole depth
+of its numbers, divided by the largest number that its bits can hold. `.npy` arrays are H×W or
+H×W×bands.
 """
 
 import re
@@ -59,7 +60,7 @@ class Raw(NamedTuple):
 
 
 def read_picture(source, channels=3, white=None, cure="Load it with channels={bands}.") -> np.ndarray:
-    """A picture H×W×channels: uint8 if the file has 8 bits and `white` is left out, else float32 in 0..1.
+    """A picture H×W×channels: uint8 of a file of 8 bits without `white`, else float32 in 0..1.
 
     source: a path or a `Page`.
     channels: 1 is grey, 3 is RGB (a grey picture three times), any other number the bands of the
@@ -67,8 +68,8 @@ def read_picture(source, channels=3, white=None, cure="Load it with channels={ba
     white: the number that becomes 1.
     cure: what to do about another number of bands.
 
-    ``DataError``: a file that is damaged, has other bands, a transparent part that `channels` drops,
-    or numbers that nothing says how to bring to 0..1.
+    ``DataError``: a file that is damaged, has other bands, a transparent part that `channels`
+    drops, or numbers that nothing says how to bring to 0..1.
     """
     raw = load(source)
     return _scaled(_as_asked(raw, channels, source, cure), raw.bits, white, source)
@@ -136,7 +137,7 @@ def pages(path) -> int:
 
 
 def palette_of(source) -> np.ndarray | None:
-    """The palette of a file as N×3 uint8, from its first bytes; None if it has none or cannot be read."""
+    """The palette of a file as N×3 uint8, from its first bytes; None without one, or unreadable."""
     path = source.path if isinstance(source, Page) else Path(source)
     if path.suffix.lower() == ".npy":
         return None

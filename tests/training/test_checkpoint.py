@@ -85,6 +85,15 @@ def test_another_network_is_refused(tmp_path):
         fit_to(type("Other", (UNet,), {})(width=2, depth=1, padding="same"))
 
 
+def test_a_compiled_part_is_the_plain_one(tmp_path):
+    data, models = pictures(4, side=16), [UNet(width=2, depth=1, padding="same") for _ in range(2)]
+    options = {"loss": F.cross_entropy, "checkpoint": tmp_path / "c.pt", **FAST}
+    history = fit(models[0], data, **options)
+    models[1].encoder = torch.compile(models[1].encoder, backend="eager")
+    assert fit(models[1], data, **options) == history
+    assert torch.equal(models[1].encoder[0][0].weight, models[0].encoder[0][0].weight)
+
+
 def test_other_data_are_refused(tmp_path):
     train(checkpoint=tmp_path / "c.pt")
     with pytest.raises(ValueError, match="images was 5, is 4"):

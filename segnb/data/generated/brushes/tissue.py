@@ -43,7 +43,7 @@ def pixel(cy, cx, scale, shape) -> tuple[int, int]:
 
 
 def specks(rng, y, x, scale, density, least, most, reach, wanted) -> Iterator[tuple]:
-    """Small things strewn at random: (part of the picture, squared distances there, size, light) of each.
+    """Small things strewn at random: (part of the picture, squared distances, size, light) each.
 
     Lengths are in native pixels, `y`, `x` and `scale` those of `positions`.
 
