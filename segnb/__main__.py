@@ -8,9 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-import torch
-
 from . import data, losses, models
+from .disk import encoded, replacing
 from .inference import evaluate, predict
 from .models.base import SegmentationNet
 from .run import setup, too_old
@@ -18,9 +17,29 @@ from .saving import load, save
 from .training import fit
 
 
-def main(argv=None):
-    """Run one command; returns 0, 1 when `doctor` found something wrong, or 2 with one line on what to change."""
-    argv = sys.argv[1:] if argv is None else list(argv)
+def main(argv=None) -> int:
+    """Run one command of the command line.
+
+    argv: its words, those of this program if left out.
+
+    Returns 0; 1 when `doctor` found something wrong; 2 with one line on what to change; 130 after
+    Ctrl-C; 141 where nobody reads the output to its end, as `head` does not.
+    """
+    try:
+        try:
+            return _command(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # Python writes what is left when it ends, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 141
+        print(f"segnb: {error}", file=sys.stderr)
+        return 2
+
+
+def _command(argv):
     if argv[:1] == ["grade"]:  # has options of its own
         from .exercises.grading import main as grade
 
@@ -28,6 +47,8 @@ def main(argv=None):
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments) or 0
+    except BrokenPipeError:
+        raise
     except (ValueError, TypeError, OSError, FloatingPointError, data.DataError) as error:
         print(f"segnb {arguments.command}: {error}", file=sys.stderr)
         return 2
@@ -62,6 +83,9 @@ def _parser():
     train.add_argument("--lr", type=float, default=1e-3)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--checkpoint", help="file to go on from after a stop")
+    train.add_argument(
+        "--extend", action="store_true", help="go on with a --checkpoint that was planned with fewer --steps"
+    )
     train.add_argument("--download", action="store_true", help="fetch a real data set that is not there")
     train.add_argument(
         "--mapping", metavar="FILE", help="for a folder: what its masks mean, from segnb doctor"
@@ -149,6 +173,8 @@ def _read_options(file):
 
 
 def _train(arguments):
+    if arguments.extend and not arguments.checkpoint:
+        raise ValueError("--extend goes on with a checkpoint. Name it: --checkpoint FILE")
     size = _size(arguments.size)
     train = _data_set(arguments.data, "train", arguments.mapping, size=size, download=arguments.download)
     val = _data_set(arguments.data, "val", arguments.mapping, size=size)
@@ -164,6 +190,7 @@ def _train(arguments):
         batch_size=arguments.batch_size,
         lr=arguments.lr,
         checkpoint=arguments.checkpoint,
+        extend=arguments.extend,
         seed=arguments.seed,
     )
     if os.environ.get("RANK", "0") == "0":
@@ -217,22 +244,26 @@ def _predict_one(model, picture, mask, overlay, palette, arguments):
 
     cure = f"{arguments.model} takes {model.in_channels}: train a network with channels={{bands}}, or give it other pictures."
     pixels = read_picture(picture, model.in_channels, arguments.white, cure)
-    image = torch.from_numpy(pixels).permute(2, 0, 1)
-    image = image / 255 if pixels.dtype == np.uint8 else image
-    found = predict(model, image, tile=arguments.tile).argmax(0).numpy()
+    image = pixels if pixels.dtype == np.uint8 else pixels.transpose(2, 0, 1)
     if model.num_classes > 256:
-        Image.fromarray(found.astype(np.uint16)).save(mask)
+        found = predict(model, image, tile=arguments.tile).argmax(0).numpy()
+        _write(mask, encoded(Image.fromarray(found.astype(np.uint16)), mask))
     else:
-        labels = Image.fromarray(found.astype(np.uint8))
-        labels.putpalette(palette.tobytes())
-        labels.save(mask)
+        found = predict(model, image, tile=arguments.tile, out=mask, palette=palette).numpy()
     if overlay:
-        seen = (image[:3] if len(image) >= 3 else image[:1]).permute(1, 2, 0).numpy() * 255
-        blend = (np.broadcast_to(seen, (*found.shape, 3)) * 0.5 + palette[found % len(palette)] * 0.5).astype(
-            np.uint8
-        )
-        Image.fromarray(blend).save(overlay)
+        seen = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
+        seen = seen if seen.dtype == np.uint8 else seen * 255
+        # Of more classes than colours, some share one.
+        colours = np.resize(palette, (model.num_classes, 3))
+        blend = (seen * 0.5 + colours[found] * 0.5).astype(np.uint8)
+        _write(overlay, encoded(Image.fromarray(blend), overlay))
     return found.shape
+
+
+def _write(path, content):
+    """Write bytes to a file, whole or not at all. OSError, naming it, if it cannot be written."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def _palette(arguments, num_classes):
@@ -360,12 +391,12 @@ def _doctor_of_folder(arguments):
     found = data.inspect(arguments.folder)
     print(found)
     if arguments.mapping and found.options:
-        Path(arguments.mapping).write_text(f"{found.options!r}\n", encoding="utf-8")
+        _write(arguments.mapping, f"{found.options!r}\n".encode())
         print(f"What the masks mean is in {arguments.mapping}: give the classes names there, then")
         print(f"segnb train unet {arguments.folder} --mapping {arguments.mapping}")
     if arguments.picture and found.samples:
         picture = _samples_picture(found.samples)
-        Path(arguments.picture).write_bytes(picture.png)
+        _write(arguments.picture, picture.png)
         print(f"samples are in {arguments.picture}: {picture.alt}")
     return 1 if found.problems else 0
 

@@ -1,21 +1,21 @@
-"""Networks in files: weights with what builds the network again, and nothing that a file could make us run."""
+"""Networks in files: weights, what builds the network again, and nothing that could run."""
 
-import contextlib
-import errno
-import os
+import copy
 import pickle
 import zipfile
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from .disk import replacing
 from .run import current
 
 FORMAT = "segnb model 1"
 TRAINING, OLD_TRAINING = "segnb training 2", "segnb training 1"
+# Stands in the names of weights of a part that was compiled.
+COMPILED = "_orig_mod."
 # Characters of a network's arguments; the longest of segnb.models has some 150.
 LONGEST_CONFIG = 1000
 # Levels of a network that cost no memory worth a thought, as long as they are not filled with numbers.
@@ -26,16 +26,18 @@ SHOWN = 300
 BROKEN = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, OSError, EOFError, UnicodeDecodeError)
 
 
-def save(model, path):
-    """Write a network of `segnb.models` to `path`: class, constructor arguments, weights and buffers, in one step.
+def save(model, path) -> None:
+    """Write a network of `segnb.models`: class, constructor arguments, weights and buffers.
 
-    A compiled or a wrapped one (`torch.compile`, `DataParallel`) is written as the plain network in it. The file appears
-    whole or not at all; a link is followed. ``TypeError`` for any other module: nothing would know how to build it again.
-    ``ValueError`` for a path that is no file, ``OSError`` if it cannot be written.
+    A compiled or wrapped one (`torch.compile`, `DataParallel`), or one with such parts, is written
+    as the plain network. The file appears whole or not at all; a link is followed.
+
+    ``TypeError``: any other module, as nothing would know how to build it again. ``ValueError``: a
+    path that is no file. ``OSError``: it cannot be written.
     """
     plain = unwrapped(model)
     if not _known(plain):
-        inner = "" if plain is model else "._orig_mod" if "_orig_mod" in model._modules else ".module"
+        inner = next((f".{name}" for name in ("_orig_mod", "module") if _wraps(model, name)), "")
         raise TypeError(
             f"segnb.save keeps the networks of segnb.models, not {type(plain).__name__}: use "
             f"torch.save(model{inner}.state_dict(), path)"
@@ -43,12 +45,14 @@ def save(model, path):
     write_atomically({"format": FORMAT} | contents(plain), path)
 
 
-def load(path):
-    """The network that `save` wrote, or the one in a checkpoint of `segnb.fit`, in eval mode on the run's device.
+def load(path) -> nn.Module:
+    """The network that `save` wrote, or that in a checkpoint of `segnb.fit`, in eval mode.
 
-    ``FileNotFoundError`` if there is no such file, ``ValueError`` if it is neither, or damaged, or from a version whose
-    networks were different. Only numbers are read (`weights_only=True`), so a file cannot run code; and no more memory
-    is taken than the numbers in the file fill.
+    It is on the run's device. Only numbers are read (`weights_only=True`), so a file cannot run
+    code; and no more memory is taken than the numbers in the file fill.
+
+    ``FileNotFoundError``: there is no such file. ``ValueError``: it is neither, or damaged, or from
+    a version whose networks were different.
     """
     from . import models
 
@@ -62,9 +66,10 @@ def load(path):
     if not (isinstance(build, type) and issubclass(build, models.base.SegmentationNet)):
         raise ValueError(f"{path} holds a network of the unknown class {kept.get('class')!r}")
     try:
-        _check_shapes(build, kept["config"], kept["weights"], Path(path).stat().st_size)
+        weights = {name.replace(COMPILED, ""): part for name, part in kept["weights"].items()}
+        _check_shapes(build, kept["config"], weights, Path(path).stat().st_size)
         model = build(**kept["config"])
-        model.load_state_dict(kept["weights"])
+        model.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
         reason = str(error)[:SHOWN]
         raise ValueError(
@@ -73,19 +78,30 @@ def load(path):
     return model.to(current().device).eval()
 
 
-def unwrapped(model):
-    """The plain network in one that was compiled or spread over several GPUs."""
-    while True:
-        if "_orig_mod" in model._modules:
-            model = model._orig_mod
-        elif isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            model = model.module
-        else:
-            return model
+def unwrapped(model) -> nn.Module:
+    """The plain network in one that is compiled or spread over GPUs, or that has such parts.
+
+    Its parameters and buffers are the same ones: weights loaded into it are loaded into `model`.
+    """
+    for name in ("_orig_mod", "module"):
+        if _wraps(model, name):
+            return unwrapped(model._modules[name])
+    held = model._modules
+    parts = {name: part if part is None else unwrapped(part) for name, part in held.items()}
+    if any(parts[name] is not part for name, part in held.items()):
+        model = copy.copy(model)
+        model._modules = parts
+    return model
 
 
-def contents(model):
-    """Class, arguments (None for a network that is not of `segnb.models`) and weights of a plain network."""
+def _wraps(model, name):
+    """Whether `name` is what holds the plain network in a compiled or a spread one."""
+    spread = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    return name in model._modules and (name == "_orig_mod" or spread)
+
+
+def contents(model) -> dict:
+    """Class, arguments (None if not of `segnb.models`) and weights of a plain network."""
     config = model.config if _known(model) else None
     return {"class": type(model).__name__, "config": config, "weights": model.state_dict()}
 
@@ -109,10 +125,13 @@ def _check_shapes(build, config, weights, size):
     net.load_state_dict({name: part.to("meta") for name, part in weights.items()}, assign=True)
 
 
-def load_trained(name):
-    """A small trained network that ships with the package, for first looks: `load_trained("unet")`.
+def load_trained(name) -> nn.Module:
+    """A small trained network that ships with the package, for first looks.
 
-    ``ValueError`` for an unknown name, listing those that ship.
+    ``ValueError``: an unknown name; the error lists those that ship.
+
+    >>> load_trained("unet").num_classes
+    2
     """
     folder = resources.files(__package__) / "trained"
     entries = folder.iterdir() if folder.is_dir() else ()
@@ -125,111 +144,32 @@ def load_trained(name):
         return load(path)
 
 
-def write_atomically(content, path):
-    """torch.save that leaves either the old file or the new one, never half of one, even if the process is killed.
-
-    A link is written through, to the file that it names. ``ValueError`` for what is no file (a folder, a device),
-    ``OSError`` naming the file if the disk is full or may not be written to; then nothing is left behind.
-    """
-    target = _file(path)
-    partial = target.with_name(target.name + ".partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file:
+def write_atomically(content, path) -> None:
+    """torch.save that leaves either the old file or the new one, as `segnb.disk.replacing` does."""
+    with replacing(path) as partial, open(partial, "wb") as file:
+        try:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except (OSError, RuntimeError) as error:
-        _remove(partial)
-        # torch's own writer hides a full disk behind a RuntimeError of its own.
-        cause = _cause(error)
-        if cause is None:
-            raise
-        kept = "; what it held before is still there" if target.exists() else ""
-        raise type(cause)(cause.errno, f"{path} cannot be written, {cause.strerror}{kept}") from error
-    except BaseException:
-        _remove(partial)
-        raise
-
-
-def _file(path):
-    """Where a file at `path` really lies: links are followed."""
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{path} is no file but a folder or a device: give the name of a file")
-    return target
+        except RuntimeError as error:
+            # torch's own writer hides a full disk behind an error of its own.
+            raise _cause(error) from error
 
 
 def _cause(error):
-    """The OSError behind an error, or None."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__
-    return error
+    """The OSError behind an error, or else the error itself."""
+    found = error
+    while found is not None and not isinstance(found, OSError):
+        found = found.__cause__ or found.__context__
+    return found or error
 
 
-def _remove(path):
-    with contextlib.suppress(OSError):
-        path.unlink()
+def read(path, forms, meaning) -> dict:
+    """The dict in a file, on the CPU.
 
+    forms: what its entry "format" may be.
+    meaning: what the file should be, in words.
 
-@contextmanager
-def locked(path):
-    """This process alone writes the file at `path` inside. ``ValueError`` if another one, or another thread, does.
-
-    The system forgets the lock of a process that ended, in whatever way. Where a disk knows no locks, nothing is locked.
+    ``FileNotFoundError``: there is no file. ``ValueError``: it is not `meaning`, or damaged.
     """
-    target = _file(path)
-    lock = target.with_name(target.name + ".lock")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        file = _seized(lock)
-    except OSError as error:
-        raise type(error)(error.errno, f"{path} cannot be written, {error.strerror}") from error
-    if file is None:
-        raise ValueError(f"another training is writing {path}: wait for its end, or give another checkpoint=")
-    try:
-        yield
-    finally:
-        # While the lock is held, so that nobody seizes a file that is about to vanish; Windows removes closed files only.
-        _remove(lock)
-        file.close()
-        if os.name == "nt":
-            _remove(lock)
-
-
-def _seized(lock):
-    """The lock file, opened and locked; None if somebody else holds it."""
-    while True:
-        file = open(lock, "a")  # noqa: SIM115 - open for as long as the lock is held
-        if not _lock(file):
-            file.close()
-            return None
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
-                return file
-        # Whoever held it before has removed it meanwhile.
-        file.close()
-
-
-def _lock(file):
-    """Whether nobody else holds the lock of an open file; True, too, where there are no locks."""
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in (errno.EAGAIN, errno.EACCES)
-    return True
-
-
-def read(path, forms, meaning):
-    """The dict in `path` whose "format" is one of `forms`, on the CPU; ValueError saying that it is not `meaning`."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")

@@ -1,15 +1,17 @@
-"""How a picture of any size is brought to a network: mirrored to a size it takes, in one piece or in tiles.
+"""How a picture of any size is brought to a network: mirrored, in one piece or in tiles.
 
-A network shifts its output with its input only by multiples of `model.step`, so all tiles stand on that grid. What a tile
-lacks is the picture around it. A network without padding (`model.margin` > 0) says nothing about what it did not see;
-one with padding takes zeros for it, as far inwards as its receptive field reaches. So of its tiles either that border is
-thrown away, or, where it is all of the tile, neighbours overlap and fade into each other.
+A network shifts its output with its input only by multiples of `model.step`, so all tiles stand on
+that grid. What a tile lacks is the picture around it. A network without padding (`model.margin` >
+0) says nothing about what it did not see; one with padding takes zeros for it, as far inwards as its
+receptive field reaches. So of its tiles either that border is thrown away, or, where it is all of
+the tile, neighbours overlap and fade into each other.
 
-Source: U-Net (Ronneberger et al., 2015), section 2, figure 2, for mirrors and tiles; nnU-Net (Isensee et al., 2021) for
-overlapping tiles whose logits are averaged with weights.
+Source: U-Net (Ronneberger et al., 2015), section 2, figure 2, for mirrors and tiles; nnU-Net
+(Isensee et al., 2021) for overlapping tiles whose logits are averaged with weights.
 """
 
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from math import inf
 from typing import NamedTuple
@@ -22,10 +24,11 @@ from .shapes import check_finite, logits_of
 
 
 class Strip(NamedTuple):
-    """One window along one axis: where it begins, where the logits that count begin, and the weight of each of them.
+    """One window along one axis.
 
-    start and first are pixels of the picture (start is negative in the mirrored border); weights add up to 1 over the
-    windows.
+    start: where it begins, in pixels of the picture (below 0 in the mirrored border).
+    first: where the logits that count begin.
+    weights: of each of those; over all windows they add up to 1.
     """
 
     start: int
@@ -33,7 +36,7 @@ class Strip(NamedTuple):
     weights: torch.Tensor
 
     @property
-    def end(self):
+    def end(self) -> int:
         return self.first + len(self.weights)
 
 
@@ -45,18 +48,20 @@ class Plan(NamedTuple):
     columns: list
 
 
-def whole(model, size):
+def whole(model, size) -> Plan:
     """The plan of one window that covers a picture of `size` (height, width)."""
     margin, fits = getattr(model, "margin", 0), getattr(model, "valid_size", int)
     window = tuple(fits(side + 2 * margin) for side in size)
     return Plan(window, *([Strip(-margin, 0, torch.ones(side))] for side in size))
 
 
-def tiles(model, size, tile):
+def tiles(model, size, tile) -> Plan:
     """The plan of square windows of `tile` px for a picture of `size` (height, width).
 
-    ValueError for a tile that the network does not take, or that is too small to cover anything, naming the next that
-    works. Warns if the tiles' logits will differ from those of the whole picture.
+    Warns if the tiles' logits will differ from those of the whole picture.
+
+    ``ValueError``: a tile that the network does not take, or that is too small to cover anything;
+    the error names the next that works.
     """
     margin, fits, step = (getattr(model, name, other) for name, other in DEFAULTS)
     smallest = fits(max(1, 2 * margin + step))
@@ -148,13 +153,18 @@ def _border(model, tile, step):
     return None
 
 
-def logits_by_rows(model, read, size, plan, items=None):
-    """Runs the windows of a plan; yields (top, logits N×K×h×W, float32 on the CPU) of finished rows, from the top down.
+def logits_by_rows(model, read, size, plan, items=None) -> Iterator[tuple[int, torch.Tensor]]:
+    """(top, logits N×K×h×W, float32 on the CPU) of finished rows, from the top down.
 
-    The next rows are written over these: use them, or copy them, before going on.
+    The next rows are written over these: use them, or copy them, before going on. Call it inside
+    `evaluating(model)`.
 
-    read: function (row indices, column indices) -> float tensor N×C×h×w. items: their numbers, for messages. Call it inside `evaluating(model)`.
-    FloatingPointError for logits that are no numbers, ValueError for logits of an unexpected size.
+    read: function (row indices, column indices) -> float tensor N×C×h×w.
+    size: height and width of the picture.
+    items: numbers of the N pictures, for messages.
+
+    ``FloatingPointError``: logits that are no numbers. ``ValueError``: logits of an unexpected
+    size.
     """
     margin, device = getattr(model, "margin", 0), device_of(model)
     rows, columns = (
@@ -192,8 +202,12 @@ def logits_by_rows(model, read, size, plan, items=None):
         top = done
 
 
-def mirrored(side, before, after):
-    """Indices 0..side−1 of a row continued by mirroring, as often as needed: side 3, 3 before → 1 2 1 | 0 1 2."""
+def mirrored(side, before, after) -> torch.Tensor:
+    """Indices 0..side−1 of a row continued by mirroring, as often as needed.
+
+    >>> mirrored(3, before=3, after=2).tolist()
+    [1, 2, 1, 0, 1, 2, 1, 0]
+    """
     period = max(1, 2 * (side - 1))
     index = torch.arange(-before, side + after) % period
     return torch.minimum(index, period - index)

@@ -370,3 +370,61 @@ def test_a_large_picture_needs_little_more_memory_than_its_bytes(tmp_path):
 def test_evaluate_in_tiles_counts_the_same(unet):
     data = Pairs([(120, 90), (30, 30)])
     assert torch.equal(evaluate(unet, data, tile=204).matrix, evaluate(unet, data).matrix)
+
+
+# --- full disks and palettes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("name", ["r.npy", "m.png", "m.tif", "m.bmp"])
+@pytest.mark.parametrize("old", [True, False])
+def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(padded, tmp_path, name, old):
+    import resource
+    import signal
+
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 70, 3), dtype=np.uint8)
+    if old:
+        (tmp_path / name).write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        with pytest.raises(OSError, match=rf"{name} cannot be written, File too large") as caught:
+            predict(padded, pixels, tile=64, out=tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert ("still there" in str(caught.value)) == old
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"] * old
+
+
+def test_a_mask_with_a_palette_holds_the_same_numbers(padded, picture, tmp_path):
+    palette = np.random.default_rng(0).integers(0, 256, (4, 3), dtype=np.uint8)
+    mask = predict(padded, picture[1], out=tmp_path / "m.png", palette=palette)
+    shown = Image.open(tmp_path / "m.png")
+    assert np.array_equal(np.array(shown), mask)
+    assert np.array_equal(np.array(shown.convert("RGB")), palette[mask])
+
+
+def test_probabilities_in_a_file_are_laid_out_as_numpy_does_it(padded, picture, tmp_path):
+    np.save(tmp_path / "a.npy", predict(padded, picture[1]).numpy())
+    predict(padded, picture[1], out=tmp_path / "b.npy")
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_a_picture_of_other_bands_names_what_the_network_takes(padded, tmp_path):
+    from segnb.data import DataError
+
+    np.save(tmp_path / "a.npy", np.zeros((9, 9, 5), np.uint8))
+    with pytest.raises(DataError, match=r"has 5 bands.*The network takes 3: .*train one with 5"):
+        predict(padded, tmp_path / "a.npy")
+
+
+def test_evaluate_looks_at_logits_once(unet, monkeypatch):
+    from segnb import metrics, tiling
+
+    seen = []
+    for module in (metrics, tiling):
+        monkeypatch.setattr(module, "check_finite", lambda logits, *_, of=module.__name__: seen.append(of))
+    evaluate(unet, Pairs([(12, 9)]))
+    assert seen == ["segnb.tiling"]

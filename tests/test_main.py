@@ -1,6 +1,9 @@
 """The command line, from training to a picture's mask."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +58,11 @@ def test_train_then_evaluate(here, capsys):
         "segnb train: c.pt belongs to a different training (lr was 0.001, is 1.0)"
     )
 
+    more = [*SMALL, "--steps", "4", "--checkpoint", "c.pt", "--extend"]
+    assert command.main(["train", "unet", "cells", *more, "--out", "more.pt"]) == 0
+    assert "going on from step 3 of 4" in capsys.readouterr().out
+    assert not torch.equal(load("more.pt").head.weight, model.head.weight)
+
     assert command.main(["evaluate", "unet.pt", "cells", "--size", "28", "36", "--split", "test"]) == 0
     lines = capsys.readouterr().out.splitlines()
     from segnb.inference import evaluate
@@ -103,6 +111,7 @@ def test_predict_writes_the_class_numbers_and_an_overlay(saved, mode, capsys):
         (["predict", "unet.pt", "picture.png", "--tile", "16"], "cannot cover a picture"),
         (["evaluate", "unet.pt", "celsl"], "no data set 'celsl'"),
         (["evaluate", "unet.pt", "isbi2012"], "SEGNB_DATA=generated"),
+        (["train", "unet", "cells", "--extend"], "--checkpoint FILE"),
         (["train", "unet", "folder"], "give their folder's path"),
         (["evaluate", "unet.pt", "."], "segnb doctor . --mapping mapping.txt"),
         (["evaluate", "unet.pt", ".", "--mapping", "unet.pt"], "segnb evaluate: "),
@@ -425,3 +434,42 @@ def test_masks_of_more_than_256_classes(here, capsys):
     assert "cannot hold a mask" in error_of(["predict", "many.pt", "photo.png", "--mask", "m.bmp"], capsys)
     told = error_of(["predict", "many.pt", "photo.png", "--data", "cells"], capsys)
     assert "cells has 2 classes and the network 300" in told
+
+
+# --- disks and pipes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [(["predict", "unet.pt", "photo.png"], "mask.png"), (["predict", "unet.pt", "photo.png", "--mask", "m.tif"], "m.tif"),
+     (["train", "unet", "cells", *SMALL], "unet.pt"), (["train", "unet", "cells", *SMALL, "--checkpoint", "c.pt"], "c.pt"),
+     (["doctor", "leaves", "--picture", "p.png"], "p.png")],
+)  # fmt: skip
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(leaves, photo, arguments, file, capsys):
+    import resource
+    import signal
+
+    before, there = resource.getrlimit(resource.RLIMIT_FSIZE), set(os.listdir())
+    old = Path(file).read_bytes() if file in there else None
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        told = error_of(arguments, capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    kept = "" if old is None else "; what it held before is still there"
+    assert told == f"segnb {arguments[0]}: [Errno 27] {file} cannot be written, File too large{kept}\n"
+    assert set(os.listdir()) == there
+    assert old is None or Path(file).read_bytes() == old
+
+
+def test_output_that_nobody_reads_ends_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as unread:
+        command = [sys.executable, "-m", "segnb", "doctor"]
+        done = subprocess.run(command, stdout=unread, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b""
+    assert done.returncode == 141

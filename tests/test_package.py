@@ -1,6 +1,8 @@
 """segnb as a whole: what importing it costs and leaves alone, which floor knows which, what it asks of a machine."""
 
 import ast
+import doctest
+import importlib
 import itertools
 import json
 import re
@@ -32,7 +34,7 @@ LATE = (
 
 # Floors, from the ground up; a module may import from its own floor and from those below.
 FLOORS = (
-    ("shapes",),
+    ("shapes", "disk"),
     ("models", "losses", "metrics", "studies"),
     ("data",),
     ("run", "training", "inference", "tiling", "features", "receptive_field", "saving"),
@@ -131,6 +133,20 @@ def test_the_example_of_the_readme_runs():
     assert replaced == 1
     *lines, score = short.strip().splitlines()
     python("\n".join([*lines, f"assert 0 < {score} < 1"]))
+
+
+EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if re.search(r"^ +>>> ", path.read_text(encoding="utf-8"), re.M)
+]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_docstrings_are_true(name):
+    failed, tried = doctest.testmod(importlib.import_module(name))
+    assert tried
+    assert not failed
 
 
 # --- floors ---------------------------------------------------------------------------------------------------------
@@ -248,8 +264,8 @@ def test_files_that_are_no_python_are_installed_too():
 
 def test_only_imports_what_it_requires():
     known = {"pillow": "PIL"}
-    # By ipywidgets, matplotlib and torch.
-    brought_along = {"IPython", "cycler", "filelock"}
+    # By ipywidgets and matplotlib.
+    brought_along = {"IPython", "cycler"}
     allowed = {known.get(name, name) for name in requirements()} | {"segnb"} | brought_along
     allowed |= set(sys.stdlib_module_names)
     for name, path in MODULES.items():

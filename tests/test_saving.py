@@ -288,3 +288,28 @@ def test_an_error_while_writing_leaves_nothing_behind(unet, tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         save(unet, tmp_path / "net.pt")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("inner", ["head", "encoder.0.0"])
+def test_compiled_parts_are_saved_as_plain_ones_at_any_depth(inner, unet, tmp_path):
+    plain = {name: weight.clone() for name, weight in unet.state_dict().items()}
+    folder, _, name = inner.rpartition(".")
+    holder = unet.get_submodule(folder)
+    setattr(holder, name, torch.compile(getattr(holder, name), backend="eager"))
+    assert any("_orig_mod" in name for name in unet.state_dict())
+    save(unet, tmp_path / "net.pt")
+    assert set(torch.load(tmp_path / "net.pt", weights_only=True)["weights"]) == set(plain)
+    for name, weight in load(tmp_path / "net.pt").state_dict().items():
+        assert torch.equal(weight, plain[name])
+    # A file of before, with the names as they were.
+    content = torch.load(tmp_path / "net.pt", weights_only=True) | {"weights": unet.state_dict()}
+    torch.save(content, tmp_path / "old.pt")
+    assert torch.equal(load(tmp_path / "old.pt").head.weight, plain["head.weight"])
+    # The network given keeps its compiled part, and weights loaded into its plain form are its own.
+    with torch.no_grad():
+        saving.unwrapped(unet).load_state_dict({name: weight + 1 for name, weight in plain.items()})
+    assert any("_orig_mod" in name for name in unet.state_dict())
+    assert all(
+        torch.equal(weight, plain[name.replace("_orig_mod.", "")] + 1)
+        for name, weight in unet.state_dict().items()
+    )

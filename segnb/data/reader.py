@@ -1,7 +1,8 @@
-"""Reads all that a picture file holds, or refuses it by name: for the reader's own files, of which nothing is known.
+"""Reads all that a picture file holds, or refuses it by name: for files of which nothing is known.
 
-What counts as the picture: upright, as the camera says (EXIF); every band; one page; the whole depth of its numbers,
-divided by the largest number that its bits can hold. `.npy` arrays are H×W or H×W×bands.
+What counts as the picture: upright, as the camera says (EXIF); every band; one page; the whole depth
+of its numbers, divided by the largest number that its bits can hold. `.npy` arrays are H×W or
+H×W×bands.
 """
 
 import re
@@ -15,6 +16,8 @@ from .files import MOST_PIXELS, DataError, loaded, naming, opened
 COLOURS_SHOWN = 8
 # Labels are at most this; 255 is void once the mapping has been applied.
 LARGEST_LABEL = 65535
+# Rows that are changed at a time.
+STRIP = 64
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -38,28 +41,47 @@ class Raw(NamedTuple):
     bands: str
     # Of one number.
     bits: int
-    # H×W whole numbers as stored (palette indices), None if there is more than one band.
-    labels: np.ndarray | None
+    # What a stored 1 is in `pixels`: 255 of a picture of one bit.
+    unit: float = 1
+    # H×W, where numbers that may be labels are not the one band of `pixels`: palette indices.
+    stored: np.ndarray | None = None
     # N×3 uint8.
-    palette: np.ndarray | None
+    palette: np.ndarray | None = None
     # Stored otherwise than upright.
-    turned: bool
+    turned: bool = False
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """H×W numbers as stored, made when asked for; None if there is more than one band."""
+        if self.stored is None and self.pixels.shape[2] > 1:
+            return None
+        values = self.pixels[..., 0] if self.stored is None else self.stored
+        return values if self.unit == 1 else np.rint(values / self.unit).astype(values.dtype)
 
 
-def read_picture(source, channels=3, white=None, cure="Load it with channels={bands}."):
-    """A picture as an array H×W×channels: uint8 if the file has 8 bits and `white` is left out, else float32 in 0..1.
+def read_picture(source, channels=3, white=None, cure="Load it with channels={bands}.") -> np.ndarray:
+    """A picture H×W×channels: uint8 of a file of 8 bits without `white`, else float32 in 0..1.
 
-    source: a path or a `Page`. channels: 1 is grey, 3 is RGB (a grey picture three times), any other number the bands
-    of the file as they are. white: the number that becomes 1. cure: what to do about another number of bands.
-    DataError for a file that is damaged, has other bands, a transparent part that `channels` drops, or numbers that
-    nothing says how to bring to 0..1.
+    source: a path or a `Page`.
+    channels: 1 is grey, 3 is RGB (a grey picture three times), any other number the bands of the
+        file as they are.
+    white: the number that becomes 1.
+    cure: what to do about another number of bands.
+
+    ``DataError``: a file that is damaged, has other bands, a transparent part that `channels`
+    drops, or numbers that nothing says how to bring to 0..1.
     """
     raw = load(source)
     return _scaled(_as_asked(raw, channels, source, cure), raw.bits, white, source)
 
 
-def read_labels(source):
-    """A label picture as whole numbers H×W, 0 to 65535: grey values or palette indices. DataError if it is not one."""
+def read_labels(source) -> np.ndarray:
+    """A label picture as whole numbers H×W, 0 to 65535: grey values or palette indices.
+
+    source: a path or a `Page`.
+
+    ``DataError``: it is not one.
+    """
     raw = load(source)
     if raw.labels is None:
         raise DataError(
@@ -81,8 +103,13 @@ def read_labels(source):
     return labels.astype(np.uint16) if labels.dtype.kind == "f" else labels
 
 
-def read_colours(source):
-    """A coloured label picture as uint8 H×W×3. DataError if it is not one."""
+def read_colours(source) -> np.ndarray:
+    """A coloured label picture as uint8 H×W×3.
+
+    source: a path or a `Page`.
+
+    ``DataError``: it is not one.
+    """
     raw = load(source)
     cure = "Save the mask as PNG in RGB."
     if raw.bits > 8:
@@ -91,7 +118,7 @@ def read_colours(source):
     return _as_asked(raw, 3, source, cure)
 
 
-def pages(path):
+def pages(path) -> int:
     """How many pages a file has; 1 for one that cannot be read, which is named when it is."""
     try:
         if Path(path).suffix.lower() == ".npy":
@@ -109,8 +136,8 @@ def pages(path):
         return 1
 
 
-def palette_of(source):
-    """The palette of a file as N×3 uint8, or None: from its first bytes only. None, too, if it cannot be read."""
+def palette_of(source) -> np.ndarray | None:
+    """The palette of a file as N×3 uint8, from its first bytes; None without one, or unreadable."""
     path = source.path if isinstance(source, Page) else Path(source)
     if path.suffix.lower() == ".npy":
         return None
@@ -121,8 +148,11 @@ def palette_of(source):
         return None
 
 
-def load(source):
-    """The `Raw` of a path or `Page`. DataError for a damaged file, and for a path to several pages."""
+def load(source) -> Raw:
+    """All that a path or a `Page` holds.
+
+    ``DataError``: a damaged file, and a path to several pages.
+    """
     path, number = (source.path, source.number) if isinstance(source, Page) else (Path(source), None)
     raw = _from_npy(path) if path.suffix.lower() == ".npy" else _from_picture(path, number)
     if not raw.pixels.size:
@@ -237,32 +267,51 @@ def _stretched(picture):
 
 def _deep(picture, stretched):
     """The `Raw` of one band of more than 8 bits."""
-    pixels = np.array(picture)
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="))
+    pixels = _array(picture)
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     if picture.mode == "I" and picture.format in ("PNG", "PPM"):
         pixels = pixels.astype(np.uint16)
     bits = 8 * pixels.itemsize
     if picture.format == "TIFF":
         bits = max(picture.tag_v2.get(258, (bits,)))
-    labels = pixels if stretched == 1 else np.rint(pixels / stretched).astype(pixels.dtype)
-    return Raw(pixels[..., None], "L", bits, labels, None, False)
+    return Raw(pixels, "L", bits, stretched)
 
 
 def _shallow(picture, stretched):
     """The `Raw` of a picture of at most 8 bits."""
-    labels = None
-    if picture.mode in ("1", "L", "P"):
-        labels = np.rint(np.array(picture).astype(np.uint8) / stretched).astype(np.uint8)
-    flat = _flat(picture)
-    bands = "".join(band[0] for band in flat.getbands())
-    bits = 1 if picture.mode == "1" else 8
-    return Raw(np.atleast_3d(np.array(flat)), bands, bits, labels, _palette(picture), False)
+    pixels = _array(picture, _flat)
+    bands = "".join(band[0] for band in _flat(picture.crop((0, 0, 1, 1))).getbands())
+    bits, unit = (1, 255) if picture.mode == "1" else (8, stretched)
+    stored = None
+    if picture.mode == "P":
+        stored = _array(picture)[..., 0]
+    elif picture.mode in ("1", "L") and bands != "L":
+        # Beside the alpha of a colour key.
+        stored = pixels[..., 0]
+    return Raw(pixels, bands, bits, unit, stored, _palette(picture))
+
+
+def _array(picture, change=lambda strip: strip):
+    """H×W×bands of a picture, changed by a function of its pixels, a strip of rows at a time.
+
+    At once, Pillow would hold the picture three times more: changed, in parts, and these joined.
+    """
+    width, height = picture.size
+
+    def strip(top, bottom):
+        return np.atleast_3d(np.asarray(change(picture.crop((0, top, width, bottom)))))
+
+    first = strip(0, 1)
+    pixels = np.empty((height, *first.shape[1:]), first.dtype)
+    for top in range(0, height, STRIP):
+        pixels[top : top + STRIP] = strip(top, min(top + STRIP, height))
+    return pixels
 
 
 def _flat(picture):
     """The picture in a mode that has a letter for each of its bands: L, LA, RGB, RGBA, RGBX or CMYK."""
     mode, see_through = picture.mode, "transparency" in picture.info
-    if mode in ("LA", "RGBA", "RGBX", "CMYK"):
+    if mode in ("LA", "RGBA", "RGBX", "CMYK") or (mode in ("L", "RGB") and not see_through):
         return picture
     if mode in ("1", "L", "La"):
         return picture.convert("LA" if see_through or mode == "La" else "L")
@@ -285,15 +334,15 @@ def _deep_png(picture, path, rawmode):
         ]  # the other byte of each
         loaded(lower, path)
         pixels = np.array(picture).astype(np.uint16) * 256 + np.array(lower)
-    return Raw(pixels, picture.mode, 16, None, None, False)
+    return Raw(pixels, picture.mode, 16)
 
 
 def _upright(raw, orientation):
     """The page turned and mirrored as EXIF's numbers 2 to 8 mean it."""
     if orientation not in range(2, 9):
         return raw
-    labels = None if raw.labels is None else _turn(raw.labels, orientation)
-    return raw._replace(pixels=_turn(raw.pixels, orientation), labels=labels, turned=True)
+    stored = None if raw.stored is None else _turn(raw.stored, orientation)
+    return raw._replace(pixels=_turn(raw.pixels, orientation), stored=stored, turned=True)
 
 
 def _turn(stored, orientation):
@@ -348,11 +397,8 @@ def _from_tifffile(path, number):
         elif described.axes not in ("YX", "YXS"):
             raise DataError(f"{path} has the axes {described.axes}. Save pages of height × width × bands.")
         pixels = np.atleast_3d(pixels)
-        labels = pixels[..., 0] if pixels.shape[2] == 1 else None
         tag = described.tags.get(274)
-        raw = Raw(
-            pixels, _tiff_bands(described, pixels.shape[2]), described.bitspersample, labels, None, False
-        )
+        raw = Raw(pixels, _tiff_bands(described, pixels.shape[2]), described.bitspersample)
         return _upright(raw, int(tag.value) if tag else 1)
 
     return _with_tifffile(path, work)
@@ -377,13 +423,10 @@ def _from_npy(path):
             f"{path} has the shape {array.shape}, and a picture is height × width or height × width × bands. "
             "Save one array for each picture."
         )
-    array = np.atleast_3d(array.astype(array.dtype.newbyteorder("=")))
-    labels = array[..., 0] if array.shape[2] == 1 else None
+    array, unit = np.atleast_3d(array.astype(array.dtype.newbyteorder("="), copy=False)), 1
     if array.dtype.kind == "b":
-        array = array.astype(np.uint8) * np.uint8(255)
-        labels = None if labels is None else labels.astype(np.uint8)
-    bits = 8 * array.itemsize
-    return Raw(array, "L" if array.shape[2] == 1 else "", bits, labels, None, False)
+        array, unit = array.astype(np.uint8) * np.uint8(255), 255
+    return Raw(array, "L" if array.shape[2] == 1 else "", 8 * array.itemsize, unit)
 
 
 # --- bands and depth --------------------------------------------------------------------------------------------------
@@ -426,14 +469,20 @@ def _without_alpha(pixels, source, bands):
     return pixels[..., :-1]
 
 
-def opaque(pixels):
+def opaque(pixels) -> bool:
     """True if the last band, which is alpha, hides everything behind it."""
     full = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
     return bool((pixels[..., -1] == full).all())
 
 
-def white_of(dtype, bits):
-    """The number that becomes 1 if nobody says which: the largest that the bits can hold. None if that says nothing."""
+def white_of(dtype, bits) -> int | None:
+    """The number that becomes 1 if nobody says which: the largest that the bits can hold.
+
+    None if that says nothing.
+
+    >>> white_of(np.dtype(np.uint16), bits=12)
+    4095
+    """
     if dtype.kind == "f":
         return 1
     return 2**bits - 1 if dtype.kind == "u" and bits <= 16 else None
@@ -443,8 +492,12 @@ def _converted(pixels, mode, wanted):
     from PIL import Image
 
     height, width, _ = pixels.shape
-    picture = Image.frombytes(mode, (width, height), np.ascontiguousarray(pixels).tobytes())
-    return np.atleast_3d(np.array(picture.convert(wanted)))
+    converted = np.empty((height, width, Image.getmodebands(wanted)), np.uint8)
+    for top in range(0, height, STRIP):
+        rows = pixels[top : top + STRIP]
+        strip = Image.frombytes(mode, (width, len(rows)), rows.tobytes())
+        converted[top : top + STRIP] = np.atleast_3d(np.asarray(strip.convert(wanted)))
+    return converted
 
 
 def _grey(pixels):
@@ -472,7 +525,9 @@ def _scaled(pixels, bits, white, source):
             f"{source} has numbers up to {high:g}, {says}. Say which number is white: white={_ceiling(high)}, "
             "or the largest of all pictures."
         )
-    return (pixels / np.float64(white)).astype(np.float32)
+    scaled = np.empty(pixels.shape, np.float32)
+    # Divided in float64, of which no whole array is made.
+    return np.divide(pixels, np.float64(white), out=scaled, casting="unsafe")
 
 
 def _rule(low, high):
@@ -488,7 +543,7 @@ def _ceiling(number):
 # --- what a mapping could be ------------------------------------------------------------------------------------------
 
 
-def found_colours(raw):
+def found_colours(raw) -> list[tuple[int, ...]]:
     """The colours of a page, as tuples (at most COLOURS_SHOWN + 1)."""
     flat = raw.pixels[..., :3].reshape(-1, min(3, raw.pixels.shape[2]))
     return [tuple(int(part) for part in colour) for colour in np.unique(flat, axis=0)[: COLOURS_SHOWN + 1]]

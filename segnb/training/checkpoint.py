@@ -1,15 +1,16 @@
 """All that a training needs to go on where it stopped, in one file."""
 
 import os
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
+from ..disk import file_at, locked
 from ..run import seed_everything
-from ..saving import TRAINING, contents, locked, read, unwrapped, write_atomically
+from ..saving import TRAINING, contents, read, unwrapped, write_atomically
 from .history import History
 from .identity import data_identity, describe, network_identity, optimizer_identity
 from .randomness import random_states, set_random_states
@@ -35,15 +36,18 @@ class Checkpoint:
     rank: int = 0
 
     @property
-    def go_on(self):
+    def go_on(self) -> str:
         """What to do after a stop."""
         return "checkpoint= would let it go on" if self.path is None else "call it again to go on"
 
-    def locked(self):
+    def locked(self) -> AbstractContextManager:
         """A context in which no other training writes the file. ``ValueError`` if one does."""
-        return nullcontext() if self.path is None or self.rank > 0 else locked(self.path)
+        if self.path is None or self.rank > 0:
+            return nullcontext()
+        cure = "wait for its end, or give another checkpoint="
+        return locked(file_at(self.path), f"another training is writing {self.path}: {cure}")
 
-    def write(self):
+    def write(self) -> None:
         """Write the state after the last step in the history. ``OSError`` naming the file if that cannot be."""
         if self.path is None or self.rank > 0:
             return
@@ -52,7 +56,7 @@ class Checkpoint:
         content |= {part: getattr(self, part).state_dict() for part in ("optimizer", "scaler")}
         write_atomically(content, self.path)
 
-    def resume(self, extend):
+    def resume(self, extend) -> int:
         """Put back what the file holds, or write the first one (a path that cannot be written fails now). → steps done
 
         extend: the file's training may have had fewer steps. ``ValueError``, naming what differs, for another training.
@@ -102,7 +106,7 @@ class Checkpoint:
             )
 
 
-def identity(model, train, loss, augment, optimizer, device, tell):
+def identity(model, train, loss, augment, optimizer, device, tell) -> dict:
     """What decides a training's numbers, besides those that are given to `fit`; says if the data cannot be told apart."""
     data, steady = data_identity(train, device)
     if tell and not steady:

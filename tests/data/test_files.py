@@ -2,6 +2,7 @@
 
 import re
 import struct
+import tracemalloc
 import warnings
 import zlib
 
@@ -519,3 +520,44 @@ def test_any_array_is_read_whole_or_refused_by_name(tmp_path, dtype, bands, plan
     path.write_bytes(path.read_bytes()[:cut])
     _, told = tried(read_picture, path, bands, 100)
     assert str(path) in (told or str(path))
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "numbers"),
+    # For each pixel: what is read, what is returned if that is another array, and what tells if alpha is opaque.
+    [("RGB", 3, 3), ("RGB", 1, 4), ("L", 1, 1), ("L", 3, 4), ("P", 3, 4), ("RGBA", 3, 5), ("I;16", 1, 6)],
+)
+def test_a_large_picture_is_held_once(tmp_path, monkeypatch, mode, channels, numbers):
+    """Of 4 megapixels: NumPy's and Python's memory is traced, and Pillow makes no second picture of that size."""
+    pixels = np.zeros((2000, 2000), np.uint16 if mode == "I;16" else np.uint8)
+    picture = Image.fromarray(pixels)
+    (picture if mode == "I;16" else picture.convert(mode)).save(tmp_path / "large.png")
+    made, new = [], Image.Image._new
+    monkeypatch.setattr(Image.Image, "_new", lambda *parts: made.append(new(*parts)) or made[-1])
+    assert traced(read_picture, tmp_path / "large.png", channels) < 1.1 * numbers * pixels.size + 2**20
+    assert max((one.height for one in made), default=0) < 100
+
+
+def traced(call, *arguments):
+    """The largest number of bytes that Python and NumPy held during a call."""
+    tracemalloc.start()
+    try:
+        call(*arguments)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_array_is_read_without_a_copy(tmp_path):
+    np.save(tmp_path / "large.npy", np.zeros((2000, 2000, 3), np.uint8))
+    assert traced(read_picture, tmp_path / "large.npy") < 1.1 * 2000 * 2000 * 3
+
+
+@pytest.mark.parametrize(("mode", "key"), [("1", None), ("1", 1), ("L", 3), ("P", 3)])
+def test_labels_beside_a_colour_key_or_a_palette_are_those_stored(tmp_path, mode, key):
+    picture = Image.fromarray(GREY).convert(mode)
+    picture.save(tmp_path / "a.png", **({} if key is None else {"transparency": key}))
+    assert np.array_equal(read_labels(tmp_path / "a.png"), np.array(picture).astype(np.uint8))

@@ -19,6 +19,7 @@ from segnb import losses
 from segnb import run as run_module
 from segnb.models import UNet
 from segnb.run import Run
+from segnb.saving import unwrapped
 from segnb.training import History, fit
 from segnb.training.identity import data_identity, describe
 from tests.training.shared import (
@@ -83,6 +84,15 @@ def test_another_network_is_refused(tmp_path):
         fit_to(UNet(width=2, depth=1, padding="valid"))
     with pytest.raises(ValueError, match="class was UNet, is Other"):
         fit_to(type("Other", (UNet,), {})(width=2, depth=1, padding="same"))
+
+
+def test_a_compiled_part_is_the_plain_one(tmp_path):
+    data, models = pictures(4, side=16), [UNet(width=2, depth=1, padding="same") for _ in range(2)]
+    options = {"loss": F.cross_entropy, "checkpoint": tmp_path / "c.pt", **FAST}
+    history = fit(models[0], data, **options)
+    models[1].encoder = torch.compile(models[1].encoder, backend="eager")
+    assert fit(models[1], data, **options) == history
+    assert_same(unwrapped(models[1]), models[0])
 
 
 def test_other_data_are_refused(tmp_path):
@@ -520,8 +530,8 @@ def test_two_trainings_on_one_file(tmp_path):
 LOCKS = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from segnb.saving import locked
-with locked(sys.argv[1]):
+from segnb.disk import locked
+with locked(sys.argv[1], "taken"):
     print("locked", flush=True)
     sys.stdin.read()
 """

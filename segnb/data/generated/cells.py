@@ -7,6 +7,7 @@ as in the real slices. No two cells are 4-connected.
 
 import numpy as np
 
+from .brushes import tissue
 from .brushes.tissue import (
     borders,
     expose,
@@ -14,20 +15,18 @@ from .brushes.tissue import (
     nearest_disc,
     oval,
     pack,
-    pixel,
     positions,
     smooth,
+    specks,
     window,
 )
 
 CLASSES = ("membrane", "cell")
 PALETTE = ((213, 94, 0), (86, 180, 233))
-CHANNELS = 1
-SIZE = (256, 256)
-SPLITS = {"train": 20, "val": 4, "test": 6}
+CHANNELS, SIZE, SPLITS = tissue.CHANNELS, tissue.SIZE, tissue.SPLITS
 
 
-def render(seed, height, width):
+def render(seed, height, width) -> tuple[np.ndarray, np.ndarray]:
     """(image float32 1×H×W in 0..1, mask uint8 H×W) of one slice; the same arguments give the same slice."""
     rng = np.random.default_rng((1, seed))
     y, x, scale = positions(height, width)
@@ -41,7 +40,7 @@ def render(seed, height, width):
     return expose(rng, image, scale, focus=0.45, light=0.08, grains=((0.04, 0.55), (0.025, 0))), mask
 
 
-def layout(rng, y, x, scale):
+def layout(rng, y, x, scale) -> tuple[np.ndarray, np.ndarray]:
     """(label, radii): which cell each pixel is in, int32 H×W, and the size of each cell.
 
     Discs of three sizes are packed, and each pixel goes to the disc with the nearest rim: borders between discs of
@@ -95,15 +94,13 @@ def _stray_lines(rng, image, distance, radius):
 
 def _vesicles(rng, image, y, x, distance, radius, scale):
     """Small dark rings in parts of the larger cells."""
-    extent = [n / scale for n in image.shape]
     crowded = smooth(rng, *image.shape, 40)
-    dots = rng.uniform((0, 0, 1.3, 0.12), (*extent, 2.1, 0.3), (int(0.018 * extent[0] * extent[1]), 4))
-    for cy, cx, ring, dark in dots.astype(np.float32):
-        at = pixel(cy, cx, scale, image.shape)
-        if distance[at] > 4.5 and radius[at] > 10.5 and crowded[at] > -0.2:
-            rows, columns = part = window(cy, cx, 4, scale)
-            off = np.sqrt((y[rows] - cy) ** 2 + (x[:, columns] - cx) ** 2) - ring
-            image[part] -= dark * np.exp(-((off / 0.8) ** 2))
+
+    def wanted(at, dark):
+        return distance[at] > 4.5 and radius[at] > 10.5 and crowded[at] > -0.2
+
+    for part, squared, ring, dark in specks(rng, y, x, scale, 0.018, (1.3, 0.12), (2.1, 0.3), 4, wanted):
+        image[part] -= dark * np.exp(-(((np.sqrt(squared) - ring) / 0.8) ** 2))
 
 
 def _mitochondria(rng, image, y, x, distance, label, radii, scale):

@@ -7,6 +7,7 @@ any two cells, diagonally too, so that the 4-connected (and the 8-connected) pie
 
 import numpy as np
 
+from .brushes import tissue
 from .brushes.tissue import (
     borders,
     expose,
@@ -14,20 +15,18 @@ from .brushes.tissue import (
     nearest_disc,
     oval,
     pack,
-    pixel,
     positions,
     smooth,
+    specks,
     window,
 )
 
 CLASSES = ("background", "cell")
 PALETTE = ((88, 88, 96), (86, 180, 233))
-CHANNELS = 1
-SIZE = (256, 256)
-SPLITS = {"train": 20, "val": 4, "test": 6}
+CHANNELS, SIZE, SPLITS = tissue.CHANNELS, tissue.SIZE, tissue.SPLITS
 
 
-def render(seed, height, width):
+def render(seed, height, width) -> tuple[np.ndarray, np.ndarray]:
     """(image float32 1×H×W in 0..1, mask uint8 H×W) of one dish; the same arguments give the same dish."""
     rng = np.random.default_rng((2, seed))
     y, x, scale = positions(height, width)
@@ -39,7 +38,7 @@ def render(seed, height, width):
     return image, (cell > 0).astype(np.uint8)
 
 
-def layout(rng, y, x, scale):
+def layout(rng, y, x, scale) -> tuple[np.ndarray, np.ndarray]:
     """(cell, covered): the numbers of the cells, int32 H×W, 0 for background; and where there are cells or contacts.
 
     Discs are packed close, kept where a slow field is high (clumps) and here and there besides (single cells), and
@@ -116,9 +115,9 @@ def _nuclei(rng, image, y, x, cell, scale):
 
 def _granules(rng, image, y, x, cell, scale):
     """Dark and bright grains in the cells, and a few bright specks of dirt outside."""
-    extent = [n / scale for n in image.shape]
-    dots = rng.uniform((0, 0, 0.6, -0.2), (*extent, 1.1, 0.25), (int(0.012 * extent[0] * extent[1]), 4))
-    for cy, cx, radius, light in dots.astype(np.float32):
-        if cell[pixel(cy, cx, scale, image.shape)] or light > 0.235:
-            rows, columns = part = window(cy, cx, 3, scale)
-            image[part] += light * np.exp(-((y[rows] - cy) ** 2 + (x[:, columns] - cx) ** 2) / radius**2)
+
+    def wanted(at, light):
+        return cell[at] or light > 0.235
+
+    for part, squared, radius, light in specks(rng, y, x, scale, 0.012, (0.6, -0.2), (1.1, 0.25), 3, wanted):
+        image[part] += light * np.exp(-squared / radius**2)

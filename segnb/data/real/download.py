@@ -1,7 +1,7 @@
-"""Archives of real data: fetched with a progress bar, resumed, checked, unpacked safely, and only then a data set.
+"""Archives of real data: fetched, resumed, checked, unpacked safely, and only then a data set.
 
-A session (one process) waits at most WAIT seconds for servers that send nothing, whatever the number of sets, mirrors
-and connections; `patience` keeps the account.
+A session (one process) waits at most WAIT seconds for servers that send nothing, whatever the number
+of sets, mirrors and connections; `patience` keeps the account.
 """
 
 import errno
@@ -19,9 +19,11 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from ...disk import locked
 from ..files import DataError
 
 CHUNK = 2**16
@@ -53,15 +55,18 @@ class DownloadError(DataError):
 
 
 class Patience:
-    """The seconds that this session may still wait for servers that send nothing. A wait that brought bytes is free."""
+    """The seconds that this session may still wait for servers that send nothing.
+
+    A wait that brought bytes is free.
+    """
 
     def __init__(self):
         self.renew()
 
-    def renew(self):
+    def renew(self) -> None:
         self.left = WAIT
 
-    def spend(self, seconds):
+    def spend(self, seconds) -> None:
         self.left = max(0, self.left - seconds)
 
 
@@ -69,27 +74,19 @@ patience = Patience()
 
 
 @contextmanager
-def alone(folder):
-    """One download of `folder` at a time on this machine. Gives out whether another one made it meanwhile."""
-    # Comes with torch.
-    from filelock import FileLock, Timeout
+def alone(folder) -> Iterator[bool]:
+    """One download of `folder` at a time on this machine. → whether another one made it meanwhile.
 
+    ``DataError``: the folder cannot be made.
+    """
     before = _ready(folder)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{folder.name} is being fetched already, by another program: waiting for it", flush=True)
-        lock.acquire()
-    try:
+    taken = f"{folder.name} is being fetched already, by another program: waiting for it"
+    with locked(folder, taken, wait=True):
         yield folder.exists() and not before
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
-def content_hash(folder):
-    """SHA-256, in hexadecimal, over the SHA-256 digests of a folder's files, in the order of their names as strings."""
+def content_hash(folder) -> str:
+    """SHA-256, in hexadecimal, over the SHA-256 digests of a folder's files, in order of names."""
     whole = hashlib.sha256()
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         with path.open("rb") as file:
@@ -97,8 +94,11 @@ def content_hash(folder):
     return whole.hexdigest()
 
 
-def begin(folder):
-    """Say what is about to be fetched. DataError if `folder` already holds something."""
+def begin(folder) -> None:
+    """Say what is about to be fetched.
+
+    ``DataError``: `folder` already holds something.
+    """
     if folder.exists() and any(folder.iterdir()):
         raise DataError(
             f"{folder} exists but is not the whole data set. Move or delete it, then download it again: "
@@ -124,18 +124,22 @@ def _ready(folder):
     return there
 
 
-def fetch_archive(folder, urls, parts):
-    """Makes `folder` from a zip archive of a repository.
+def fetch_archive(folder, urls, parts) -> None:
+    """Make `folder` from a zip archive of a repository.
 
-    urls: mirrors of the archive, tried in order; $SEGNB_MIRROR/<folder's name>.zip comes before them, for a class room
-        with a copy of its own: an address, or a folder on the disk. Each address may use its equal share of the seconds
-        that `patience` has left.
-    parts: {folder in the archive, without its top folder: (folder here, number of files, their `content_hash`)}; nothing
-        else is unpacked.
-    Prints a line before it asks any server. An interrupted transfer goes on where it stopped, also in a later call; one
-    that is too slow (SLOWEST) is interrupted. `folder` appears when every file is there and the hashes are right, never
-    before; of two downloads at once, one waits for the other. Raises DownloadError saying what went wrong at each mirror,
-    and DataError if `folder` already holds something or cannot be made.
+    Prints a line before it asks any server. An interrupted transfer goes on where it stopped, also
+    in a later call; one that is too slow (SLOWEST) is interrupted. `folder` appears when every file
+    is there and the hashes are right, never before; of two downloads at once, one waits for the
+    other.
+
+    urls: mirrors of the archive, tried in order; $SEGNB_MIRROR/<folder's name>.zip comes before
+        them, for a class room with a copy of its own: an address, or a folder on the disk. Each
+        address may use its equal share of the seconds that `patience` has left.
+    parts: {folder in the archive, without its top folder: (folder here, number of files, their
+        `content_hash`)}; nothing else is unpacked.
+
+    ``DownloadError``: says what went wrong at each mirror. ``DataError``: `folder` already holds
+    something or cannot be made.
     """
     folder = Path(folder)
     with alone(folder) as made:
@@ -183,11 +187,12 @@ def _fetch_archive(folder, mirrors, parts):
     raise DownloadError(folder, problems)
 
 
-def fetch(url, part, mirrors=1):
-    """Brings the file `part` to the whole of `url`; goes on as long as each connection brings more of it.
+def fetch(url, part, mirrors=1) -> None:
+    """Bring the file `part` to the whole of `url`, as long as each connection brings more of it.
 
     mirrors: how many addresses, this one included, share what is left of the session's `patience`.
-    Raises OSError, HTTPException or DataError and keeps the part that came.
+
+    ``OSError``, ``HTTPException``, ``DataError``: it failed; the part that came is kept.
     """
     from tqdm.std import tqdm
 
@@ -202,7 +207,7 @@ def fetch(url, part, mirrors=1):
             best = have
 
 
-def in_words(problem):
+def in_words(problem) -> str:
     """What an exception says, on one line and without its class and number."""
     cause = problem.reason if isinstance(problem, urllib.error.URLError) else problem
     words = " ".join(str(getattr(cause, "strerror", None) or cause or type(cause).__name__).split())
@@ -212,12 +217,15 @@ def in_words(problem):
 
 
 class Pace:
-    """Watches a transfer, over all its connections: DataError once it is slower than SLOWEST over WINDOW seconds."""
+    """Watches a transfer, over all its connections.
+
+    ``DataError``: it was slower than SLOWEST bytes a second, over WINDOW seconds.
+    """
 
     def __init__(self):
         self.since, self.bytes = None, 0
 
-    def count(self, new):
+    def count(self, new) -> None:
         now = time.monotonic()
         self.since = self.since or now
         self.bytes += new

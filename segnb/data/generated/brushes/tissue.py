@@ -4,21 +4,25 @@ Lengths are in native pixels, those of a picture whose shorter side is 256. A pi
 scene drawn with more or fewer pixels, as resizing does to a real one; only the grain is new.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 NATIVE = 256
+# Of `cells` and of `dish`.
+CHANNELS, SIZE, SPLITS = 1, (NATIVE, NATIVE), {"train": 20, "val": 4, "test": 6}
 
 
-def positions(height, width):
+def positions(height, width) -> tuple[np.ndarray, np.ndarray, float]:
     """(y, x, scale): the pixel centres in native pixels, H×1 and 1×W float32, and pixels per native pixel."""
     scale = min(height, width) / NATIVE
     y, x = ((np.arange(n, dtype=np.float32) + 0.5) / np.float32(scale) for n in (height, width))
     return y[:, None], x[None, :], scale
 
 
-def smooth(rng, height, width, wavelength, count=None):
+def smooth(rng, height, width, wavelength, count=None) -> np.ndarray:
     """Normal noise of deviation about 1 with bumps of about `wavelength` native pixels: H×W (or count×H×W) float32."""
     scale = min(height, width) / NATIVE
     rows, columns = (round(n / scale / wavelength) + 2 for n in (height, width))
@@ -28,23 +32,42 @@ def smooth(rng, height, width, wavelength, count=None):
     return field if count else field[0]
 
 
-def window(cy, cx, reach, scale):
+def window(cy, cx, reach, scale) -> tuple[slice, slice]:
     """Slices of the rows and columns within `reach` of the point (cy, cx), all in native pixels."""
     return tuple(slice(max(int((c - reach) * scale), 0), int((c + reach) * scale) + 1) for c in (cy, cx))
 
 
-def pixel(cy, cx, scale, shape):
+def pixel(cy, cx, scale, shape) -> tuple[int, int]:
     """(row, column) of the pixel that holds the point (cy, cx), given in native pixels."""
     return tuple(min(int(c * scale), n - 1) for c, n in zip((cy, cx), shape))
 
 
-def distances(y, x, centres):
+def specks(rng, y, x, scale, density, least, most, reach, wanted) -> Iterator[tuple]:
+    """Small things strewn at random: (part of the picture, squared distances, size, light) each.
+
+    Lengths are in native pixels, `y`, `x` and `scale` those of `positions`.
+
+    density: of attempts, for each square pixel.
+    least, most: bounds of (size, light).
+    reach: how far from its middle a speck is drawn.
+    wanted: function ((row, column) of the middle, light) -> whether there is to be one.
+    """
+    shape = y.shape[0], x.shape[1]
+    height, width = (n / scale for n in shape)
+    draws = rng.uniform((0, 0, *least), (height, width, *most), (int(density * height * width), 4))
+    for cy, cx, size, light in draws.astype(np.float32):
+        if wanted(pixel(cy, cx, scale, shape), light):
+            rows, columns = part = window(cy, cx, reach, scale)
+            yield part, (y[rows] - cy) ** 2 + (x[:, columns] - cx) ** 2, size, light
+
+
+def distances(y, x, centres) -> np.ndarray:
     """The distance of every point (y, x) to each of n centres (n×2): n × the shape of y."""
     ends = (slice(None), *(None,) * y.ndim)
     return np.sqrt((y - centres[:, 0][ends]) ** 2 + (x - centres[:, 1][ends]) ** 2)
 
 
-def pack(centres, radii, spacing=1.0):
+def pack(centres, radii, spacing=1.0) -> tuple[np.ndarray, np.ndarray]:
     """Those of the discs (n×2 and n) that do not overlap when the largest are placed first: centres, radii, float32."""
     order = np.argsort(-radii, kind="stable")
     centres, radii = centres[order].astype(np.float32), radii[order].astype(np.float32)
@@ -56,7 +79,7 @@ def pack(centres, radii, spacing=1.0):
     return centres[kept], radii[kept]
 
 
-def nearest_disc(y, x, centres, radii, step, reach=24):
+def nearest_disc(y, x, centres, radii, step, reach=24) -> tuple[np.ndarray, np.ndarray]:
     """(label, rim): the disc whose rim is nearest to each point (y, x), and the distance to that rim (< 0 inside).
 
     y, x: H×W float32. Every `step`-th point is compared with all discs, the others only with those whose rim came
@@ -83,7 +106,7 @@ def _first_last(flags):
     return flags.argmax(1), flags.shape[1] - 1 - flags[:, ::-1].argmax(1)
 
 
-def borders(label):
+def borders(label) -> tuple[np.ndarray, np.ndarray]:
     """(one_sided, both_sides): pixels that touch another label below or to the right; and on any of their four sides."""
     right, down = np.zeros((2, *label.shape), bool)
     right[:, :-1] = label[:, :-1] != label[:, 1:]
@@ -94,18 +117,18 @@ def borders(label):
     return right | down, both
 
 
-def oval(dy, dx, length, breadth, angle):
+def oval(dy, dx, length, breadth, angle) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(along, across, off): (dy, dx) turned by `angle`, and about the distance to the rim of an oval (< 0 inside)."""
     along, across = dy * np.cos(angle) + dx * np.sin(angle), dx * np.cos(angle) - dy * np.sin(angle)
     return along, across, (np.sqrt((along / length) ** 2 + (across / breadth) ** 2) - 1) * breadth
 
 
-def inside(off, softness):
+def inside(off, softness) -> np.ndarray:
     """1 where `off` < 0, 0 where it is > 0, with an edge about `softness` wide."""
     return 1 / (1 + np.exp(np.clip(off / softness, -20, 20)))
 
 
-def expose(rng, image, scale, *, focus, light, grains):
+def expose(rng, image, scale, *, focus, light, grains) -> np.ndarray:
     """The picture a camera takes of H×W `image`: 1×H×W float32 in 0..1, blurred, unevenly lit and grainy.
 
     focus: deviation of the blur in native pixels; light: deviation of the slow changes in brightness;
