@@ -4,6 +4,7 @@ What counts as the picture: upright, as the camera says (EXIF); every band; one 
 divided by the largest number that its bits can hold. `.npy` arrays are H×W or H×W×bands.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -482,7 +483,8 @@ def _rule(low, high):
 
 
 def _ceiling(number):
-    return int(np.ceil(float(number)))
+    # Of Python: a float has no room for the last digits of 64 bits.
+    return math.ceil(number)
 
 
 # --- what a mapping could be ------------------------------------------------------------------------------------------

@@ -224,7 +224,12 @@ def test_floats_in_0_to_1_are_taken_as_they_are(tmp_path, dtype):
 
 
 @pytest.mark.parametrize(
-    "array", [np.float32([[0, 300.5]]), np.int32([[0, 70000]]), np.uint32([[0, 2**31]]), np.int16([[0, 40]])]
+    "array",
+    [
+        *(np.float32([[0, 300.5]]), np.int32([[0, 70000]]), np.uint32([[0, 2**31]]), np.int16([[0, 40]])),
+        # No float is this number.
+        np.uint64([[0, 2**60 + 1]]),
+    ],
 )
 def test_numbers_whose_white_nobody_knows_are_named(tmp_path, array):
     path = tmp_path / "a.npy"
