@@ -341,6 +341,12 @@ def _tiff_stack(file):
 
 def _from_tifffile(path, number):
     def work(file):
+        first = file.pages[0]
+        if first.bitspersample < 8 and first.samplesperpixel > 1:
+            raise DataError(
+                f"{path} has {first.samplesperpixel} bands of {first.bitspersample} bit, which no reader of TIFF keeps. "
+                "Save it with 8 bits."
+            )
         count, page = _tiff_stack(file)
         _one_page(path, number, count)
         described, pixels = page(number or 0)
