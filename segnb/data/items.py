@@ -75,7 +75,7 @@ class SegmentationData(Dataset):
             if len(sizes) > 1:
                 raise ValueError(
                     f"{self.name} has pictures of {len(sizes)} sizes, from {sizes[0]} to {sizes[-1]}, which cannot be "
-                    f"stacked. Load them at one size: segnb.data.load({self.name!r}, size={sizes[0]})"
+                    f"stacked. Load them again at one size, with size={sizes[0]}"
                 )
             self._stack = tuple(torch.stack(column) for column in zip(*items, strict=True))
             self._kept.clear()
