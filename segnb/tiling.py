@@ -46,7 +46,11 @@ class Plan(NamedTuple):
 
 
 def whole(model, size):
-    """The plan of one window that covers a picture of `size` (height, width)."""
+    """The plan of one window that covers a picture of `size` (height, width).
+
+    >>> whole(UNet(width=1), (388, 300)).window  # 92 px more on each side, and what is missing to a side that fits
+    (572, 492)
+    """
     margin, fits = getattr(model, "margin", 0), getattr(model, "valid_size", int)
     window = tuple(fits(side + 2 * margin) for side in size)
     return Plan(window, *([Strip(-margin, 0, torch.ones(side))] for side in size))
@@ -57,6 +61,10 @@ def tiles(model, size, tile):
 
     ValueError for a tile that the network does not take, or that is too small to cover anything, naming the next that
     works. Warns if the tiles' logits will differ from those of the whole picture.
+
+    >>> plan = tiles(UNet(width=1), (388, 800), tile=572)
+    >>> [(strip.start, strip.first, strip.end) for strip in plan.columns]  # 384 apart: a multiple of step, 16
+    [(-92, 0, 384), (292, 384, 768), (676, 768, 800)]
     """
     margin, fits, step = (getattr(model, name, other) for name, other in DEFAULTS)
     smallest = fits(max(1, 2 * margin + step))
@@ -193,7 +201,11 @@ def logits_by_rows(model, read, size, plan, items=None):
 
 
 def mirrored(side, before, after):
-    """Indices 0..side−1 of a row continued by mirroring, as often as needed: side 3, 3 before → 1 2 1 | 0 1 2."""
+    """Indices 0..side−1 of a row continued by mirroring, as often as needed.
+
+    >>> mirrored(side=3, before=3, after=2).tolist()
+    [1, 2, 1, 0, 1, 2, 1, 0]
+    """
     period = max(1, 2 * (side - 1))
     index = torch.arange(-before, side + after) % period
     return torch.minimum(index, period - index)
