@@ -9,6 +9,7 @@ import _thread
 import argparse
 import importlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -98,6 +99,8 @@ def main(argv=None):
     )
     settings.load_profile("open-ended")
     os.environ.setdefault("SEGNB_DATA", "generated")
+    # Shells start what runs in the background deaf to Ctrl-C, and the end of the time comes as one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     properties = {name: test for name, test in laws().items() if arguments.only in name}
     print(f"{len(properties)} laws, first seed {arguments.seed}", flush=True)
     start = time.monotonic()
