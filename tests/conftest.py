@@ -11,7 +11,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
 )
 settings.load_profile("fixed")
