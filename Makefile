@@ -19,7 +19,7 @@ export SEGNB_REAL
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lab execute exercises studies restamp weights real bench address lint format clean
+.PHONY: help venv book test lab execute exercises studies restamp weights real bench fuzz address lint format clean
 
 help:
 	@echo 'Every Pixel: semantic segmentation networks, built step by step'
@@ -35,6 +35,7 @@ help:
 	@echo '  make restamp [NAME=name] [SINCE=commit]   stamp results whose numbers a change has left as they were'
 	@echo '  make weights              train the small networks that come with segnb'
 	@echo '  make bench                time segnb against its peers'
+	@echo '  make fuzz [SECONDS=600]   look for what breaks, with ever new examples, until stopped or so long'
 	@echo '  make address REPO=you/every-pixel   set the public address everywhere'
 	@echo '  make lint | format        look for slips in code and notebooks | lay them out'
 	@echo '  make clean                remove what make built, the virtual environment too'
@@ -93,6 +94,10 @@ weights: $(STAMP)
 bench: $(STAMP)
 	@status=0; for file in tests/bench/bench_*.py; do \
 	  echo "== $$file"; $(BIN)/python $$file || status=1; done; exit $$status
+
+# The tests try a few fixed examples of the same laws.
+fuzz: $(STAMP)
+	@SEGNB_DATA=generated $(BIN)/python -m tests.fuzz.open_ended $(if $(SECONDS),--seconds $(SECONDS))
 
 address: $(STAMP)
 	$(BIN)/python -m book.tools.address $(REPO)

@@ -16,6 +16,11 @@ class ConfusionMatrix:
     (K), with NaN for a class that has nothing to divide by; means leave such classes out. Feed it every picture,
     then read it once: a mean of measures per picture or per batch is another number.
 
+    >>> matrix = ConfusionMatrix(num_classes=2)
+    >>> matrix.update(pred=torch.tensor([0, 0, 1, 1]), target=torch.tensor([0, 1, 1, 255]))
+    >>> matrix.iou
+    tensor([0.5000, 0.5000], dtype=torch.float64)
+
     Source: FCN (Long et al., 2015), section 5, where n_ij is ``matrix[i, j]`` and t_i the sum of its row i.
     """
 
@@ -150,6 +155,10 @@ def boundary_f1(pred, target, tolerance=0.0075, ignore_index=255):
     the share of the predicted boundary within reach of the true one, recall the reverse, F1 their harmonic mean;
     two empty boundaries agree (1). The result is the mean over pictures of the mean over the classes in the
     target, as a 0-dim float64 tensor; pictures that are all void are left out, and NaN is returned if all are.
+
+    >>> edge = lambda column: (torch.arange(100) >= column).long().expand(100, 100)
+    >>> [boundary_f1(edge(50 + off), edge(50)).item() for off in (0, 1, 2)]  # "near" is 1.06 px here
+    [1.0, 1.0, 0.0]
 
     Args:
         pred, target: integers H×W or N×H×W, of equal shape.

@@ -18,6 +18,11 @@ def receptive_field(model, layer=None):
     upsampling it varies with the pixel's place on the grid (U-Net's logits: 188 or 204); the largest is given.
     `inf` if the whole image takes part (image pooling). stride: how far apart in the image two neighbours look.
 
+    >>> receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3)))
+    (8, 2)
+    >>> receptive_field(nn.Conv2d(1, 1, 3, dilation=4))
+    (9, 1)
+
     No number is computed: a forward pass on shapes alone, in eval mode, in which each operation states what it reads.
     ``KeyError`` for an unknown layer, ``ValueError`` for one that did not run or does not see the image,
     ``NotImplementedError`` for an operation whose reach is not known here.

@@ -41,6 +41,10 @@ def as_item(item):
     Besides tensors: pictures of PIL, numpy arrays H×W×C or H×W (bytes become 0..1, as torchvision's `to_tensor` has it),
     and dicts with the names in `NAMES`. Tensors stay as they are. ``ValueError`` for anything else, and for a mask of
     colours.
+
+    >>> image, mask = as_item({"image": np.full((4, 6, 3), 255, np.uint8), "mask": np.zeros((4, 6), int)})
+    >>> image.shape, image.max(), mask.dtype
+    (torch.Size([3, 4, 6]), tensor(1.), torch.int64)
     """
     if isinstance(item, dict):
         found = [next((item[key] for key in keys if key in item), None) for keys in NAMES.values()]
@@ -104,7 +108,11 @@ def check_image(image):
 
 
 def item_cure(image, mask):
-    """The cure for an image and a mask whose shapes do not go together, in words for an error message."""
+    """The cure for an image and a mask whose shapes do not go together, in words for an error message.
+
+    >>> item_cure(torch.zeros(3, 4, 6), torch.zeros(1, 4, 6))
+    ': use mask[0]'
+    """
     if image.ndim == 2 and image.shape == mask.shape:
         return ": use image[None]"
     if mask.ndim == 3 and mask.shape[0] == 1:
@@ -199,7 +207,12 @@ def check_fit(logits, target):
 
 
 def check_labels(labels, num_classes, ignore_index):
-    """Raise ``ValueError`` unless every label is a class 0..num_classes−1 or `ignore_index`."""
+    """Raise ``ValueError`` unless every label is a class 0..num_classes−1 or `ignore_index`.
+
+    >>> check_labels(torch.tensor([0, 3, 255]), num_classes=2, ignore_index=255)
+    Traceback (most recent call last):
+    ValueError: target must hold classes 0..1 or ignore_index=255, found 3: the network needs num_classes=4, ...
+    """
     if labels.numel() == 0:
         return
     low, high = labels.where(labels != ignore_index, 0).aminmax()

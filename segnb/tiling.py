@@ -49,7 +49,11 @@ class Plan(NamedTuple):
 
 
 def whole(model, size) -> Plan:
-    """The plan of one window that covers a picture of `size` (height, width)."""
+    """The plan of one window that covers a picture of `size` (height, width).
+
+    >>> whole(UNet(width=1), (388, 300)).window  # 92 px more on each side, and what is missing to a side that fits
+    (572, 492)
+    """
     margin, fits = getattr(model, "margin", 0), getattr(model, "valid_size", int)
     window = tuple(fits(side + 2 * margin) for side in size)
     return Plan(window, *([Strip(-margin, 0, torch.ones(side))] for side in size))
@@ -62,6 +66,10 @@ def tiles(model, size, tile) -> Plan:
 
     ``ValueError``: a tile that the network does not take, or that is too small to cover anything;
     the error names the next that works.
+
+    >>> plan = tiles(UNet(width=1), (388, 800), tile=572)
+    >>> [(strip.start, strip.first, strip.end) for strip in plan.columns]  # 384 apart: a multiple of step, 16
+    [(-92, 0, 384), (292, 384, 768), (676, 768, 800)]
     """
     margin, fits, step = (getattr(model, name, other) for name, other in DEFAULTS)
     smallest = fits(max(1, 2 * margin + step))

@@ -5,7 +5,9 @@ import doctest
 import importlib
 import itertools
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -287,3 +289,79 @@ def test_the_frozen_lists_do_not_contradict_each_other():
             assert [bound.operator for bound in one.specifier] == ["=="], f"{file}: {line}"
             assert pins.setdefault(one.name.lower(), str(one.specifier)) == str(one.specifier)
             assert one.name not in requirements(), f"{line}: segnb's own requirements stay free"
+
+
+# --- as a wheel -------------------------------------------------------------------------------------------------------
+
+# Run where nothing of this repository is: what a learner's machine does with the installed package.
+EVERYTHING = """
+import importlib, sys
+from pathlib import Path
+modules, weights, studies, place = {modules}, {weights}, {studies}, {place!r}
+for name in modules:
+    module = importlib.import_module(name)
+    assert Path(module.__file__).is_relative_to(place), f"{{name}} is from {{module.__file__}}"
+import segnb
+for name in weights:
+    net = segnb.load_trained(name)
+    side = net.valid_size(64)
+    assert segnb.predict(net, segnb.data.load("street", "val", size=64)[0][0][: net.in_channels]).isfinite().all()
+for name in studies:
+    assert segnb.results(name)["figures"]
+for name in segnb.demos.__all__:
+    assert "<script" in getattr(segnb.demos, name)()._repr_html_(), name
+"""
+
+
+def built(folder: Path, settings: str) -> Path:
+    """A folder with the wheel of this repository unpacked in it, as these settings (pyproject.toml) make it."""
+    source, wheels, target = (folder / name for name in ("source", "wheels", "target"))
+    for name in ("segnb", "book/results"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "LICENSE", "requirements.txt"):
+        shutil.copy(ROOT / name, source)
+    (source / "pyproject.toml").write_text(settings, encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(source)]
+    subprocess.run(build, check=True, capture_output=True, text=True)
+    [wheel] = wheels.iterdir()
+    install = [
+        *pip,
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+        "--target",
+        str(target),
+        str(wheel),
+    ]
+    subprocess.run(install, check=True, capture_output=True, text=True)
+    shutil.rmtree(source)
+    return target
+
+
+def use_of(place: Path, folder: Path) -> subprocess.CompletedProcess:
+    """What a fresh interpreter makes of an installed package, in an empty folder."""
+    folder.mkdir()
+    code = EVERYTHING.format(
+        modules=list(MODULES),
+        weights=[path.stem for path in (PACKAGE / "trained").glob("*.pt")],
+        studies=[path.stem for path in (ROOT / "book/results").glob("*.json")],
+        place=str(place),
+    )
+    env = os.environ | {"PYTHONPATH": str(place), "SEGNB_DATA": "generated"}
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True)
+
+
+def test_the_wheel_holds_all_that_the_repository_has(tmp_path):
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    done = use_of(built(tmp_path, settings), tmp_path / "empty")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_package_that_is_left_out_is_noticed(tmp_path):
+    whole = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    short = whole.replace('    "segnb.data.real",\n', "")
+    assert len(short) < len(whole)
+    done = use_of(built(tmp_path, short), tmp_path / "empty")
+    assert "No module named 'segnb.data.real'" in done.stderr

@@ -75,7 +75,7 @@ class SegmentationData(Dataset):
             if len(sizes) > 1:
                 raise ValueError(
                     f"{self.name} has pictures of {len(sizes)} sizes, from {sizes[0]} to {sizes[-1]}, which cannot be "
-                    f"stacked. Load them at one size: segnb.data.load({self.name!r}, size={sizes[0]})"
+                    f"stacked. Load them again at one size, with size={sizes[0]}"
                 )
             self._stack = tuple(torch.stack(column) for column in zip(*items, strict=True))
             self._kept.clear()
@@ -164,8 +164,9 @@ def resize_image(image, size):
 
 def resize_mask(mask, size):
     """H×W mask of any type at (height, width): each pixel takes the label nearest to its centre, none is invented."""
+    # Lists: an array takes a tensor of one element for a plain number, and loses the axis.
     rows, columns = (
-        ((torch.arange(n) + 0.5) * (old / n)).long().clamp(max=old - 1)
+        ((torch.arange(n) + 0.5) * (old / n)).long().clamp(max=old - 1).tolist()
         for n, old in zip(size, mask.shape, strict=True)
     )
     return mask[rows][:, columns]

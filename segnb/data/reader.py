@@ -5,6 +5,7 @@ of its numbers, divided by the largest number that its bits can hold. `.npy` arr
 H×W×bands.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -389,6 +390,12 @@ def _tiff_stack(file):
 
 def _from_tifffile(path, number):
     def work(file):
+        first = file.pages[0]
+        if first.bitspersample < 8 and first.samplesperpixel > 1:
+            raise DataError(
+                f"{path} has {first.samplesperpixel} bands of {first.bitspersample} bit, which no reader of TIFF keeps. "
+                "Save it with 8 bits."
+            )
         count, page = _tiff_stack(file)
         _one_page(path, number, count)
         described, pixels = page(number or 0)
@@ -537,7 +544,8 @@ def _rule(low, high):
 
 
 def _ceiling(number):
-    return int(np.ceil(float(number)))
+    # Of Python: a float has no room for the last digits of 64 bits.
+    return math.ceil(number)
 
 
 # --- what a mapping could be ------------------------------------------------------------------------------------------

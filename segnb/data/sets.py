@@ -121,6 +121,11 @@ def load(name, split="train", *, size=None, root=None, download=False, **options
     root: the folder that holds the real sets (`root/camvid`, ...); None is $SEGNB_DATA, else the user's cache.
     download: fetch a real set that is not there, also where a download failed before.
     options: what the set's own module takes besides (`folder`).
+
+    >>> image, mask = load("cells", "val", size=64)[0]
+    >>> image.shape, mask.shape, mask.unique()
+    (torch.Size([1, 64, 64]), torch.Size([64, 64]), tensor([0, 1]))
+
     Raises ValueError for an unknown name, split, size or option and DataError for files that are missing or damaged.
     """
     one, size = _checked(name, split, size, options)

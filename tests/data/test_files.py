@@ -225,7 +225,12 @@ def test_floats_in_0_to_1_are_taken_as_they_are(tmp_path, dtype):
 
 
 @pytest.mark.parametrize(
-    "array", [np.float32([[0, 300.5]]), np.int32([[0, 70000]]), np.uint32([[0, 2**31]]), np.int16([[0, 40]])]
+    "array",
+    [
+        *(np.float32([[0, 300.5]]), np.int32([[0, 70000]]), np.uint32([[0, 2**31]]), np.int16([[0, 40]])),
+        # No float is this number.
+        np.uint64([[0, 2**60 + 1]]),
+    ],
 )
 def test_numbers_whose_white_nobody_knows_are_named(tmp_path, array):
     path = tmp_path / "a.npy"
@@ -255,6 +260,22 @@ def test_white_of_a_12_bit_camera(tmp_path):
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
+
+
+def test_tiff_of_several_bands_of_one_bit_is_refused(tmp_path):
+    import tifffile
+
+    bands = np.random.default_rng(0).random((5, 6, 2)) < 0.5
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, bands, photometric="minisblack", planarconfig="contig", metadata=None)
+    told = refused(load, path)
+    assert str(path) in told
+    assert "2 bands of 1 bit" in told
+    # The cure, obeyed: bytes.
+    tifffile.imwrite(
+        path, bands.astype(np.uint8), photometric="minisblack", planarconfig="contig", metadata=None
+    )
+    assert np.array_equal(load(path).pixels, bands)
 
 
 def test_labels_of_1_2_4_8_and_16_bits(tmp_path):
