@@ -1,6 +1,7 @@
 """What an image, a mask and logits are: the checks that everything begins with."""
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,38 @@ def stated(data, name, otherwise):
             return getattr(data, name)
         data = getattr(data, "dataset", None)
     return otherwise
+
+
+class ClassCounts(NamedTuple):
+    """Label counts of a whole split: int64 vectors of length K + 1, the last entry is void."""
+
+    pixels: torch.Tensor  # pixels with the label
+    images: torch.Tensor  # images that contain it
+    pixels_in_images: torch.Tensor  # all pixels (void too) of those images
+
+
+def class_counts(masks, num_classes=None, ignore_index=255):
+    """`ClassCounts` of masks (integers, H×W each), which are looked at one after the other.
+
+    num_classes: K; None is the highest label + 1. ``ValueError`` for a label that is neither a class nor `ignore_index`,
+    ``TypeError`` for masks that are not of integers.
+    """
+    rows, sizes = [], []
+    for mask in masks:
+        check_integers(mask, "mask")
+        check_labels(mask, num_classes or max(1, 1 + int(mask.max())), ignore_index)
+        rows.append(torch.bincount(mask[mask != ignore_index].long()))
+        sizes.append(mask.numel())
+    num_classes = num_classes or max(map(len, rows), default=0)
+    pixels, sizes = (
+        torch.zeros(len(rows), num_classes + 1, dtype=torch.int64),
+        torch.tensor(sizes, dtype=torch.int64)[:, None],
+    )
+    for counted, row in zip(pixels, rows):
+        counted[: len(row)] = row
+    pixels[:, -1:] = sizes - pixels.sum(1, keepdim=True)
+    there = pixels > 0
+    return ClassCounts(pixels.sum(0), there.sum(0), (there * sizes).sum(0))
 
 
 def as_item(item):
@@ -215,7 +248,9 @@ def check_labels(labels, num_classes, ignore_index):
     """
     if labels.numel() == 0:
         return
-    low, high = labels.where(labels != ignore_index, 0).aminmax()
+    low, high = labels.aminmax()
+    if low < 0 or high >= num_classes:  # void, as a rule
+        low, high = labels.where(labels != ignore_index, 0).aminmax()
     if low < 0 or high >= num_classes:
         found = (low if low < 0 else high).item()
         raise ValueError(

@@ -7,7 +7,7 @@ import torch
 
 from segnb.losses import cross_entropy, dice
 from segnb.metrics import ConfusionMatrix
-from segnb.shapes import check_finite
+from segnb.shapes import check_finite, class_counts
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -50,3 +50,18 @@ def test_more_classes_than_255_need_another_label_for_void():
     # 255 classes are 0 to 254, and void is none of them.
     ConfusionMatrix(255)
     assert ConfusionMatrix(256, ignore_index=0).num_classes == 256
+
+
+def test_class_counts_of_masks_by_hand():
+    masks = [torch.tensor([[0, 2], [2, 255]]), torch.tensor([[0, 0]], dtype=torch.uint8)]
+    counts = class_counts(masks)  # K is the highest label + 1
+    assert counts.pixels.tolist() == [3, 0, 2, 1]
+    assert counts.images.tolist() == [2, 0, 1, 1]
+    assert counts.pixels_in_images.tolist() == [6, 0, 4, 4]
+    assert class_counts(masks, 5).pixels.tolist() == [3, 0, 2, 0, 0, 1]
+    assert class_counts(masks, ignore_index=2).pixels.tolist()[-2:] == [1, 2]
+    assert class_counts([], 2).pixels.tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="found 2"):
+        class_counts(masks, 2)
+    with pytest.raises(TypeError, match="mask must hold integer"):
+        class_counts([masks[0].float()])

@@ -1,10 +1,11 @@
 """Pictures with a class for every pixel: generated ones, real ones, and what is done to them before training."""
 
+from ..shapes import ClassCounts
 from .augment.parts import augment, crop, elastic, flips, intensity, quarter_turns, rotation, scaling, shifts
 from .augment.weight_maps import with_weight_map
 from .files import DataError
 from .findings import Findings, inspect
-from .items import ClassCounts, SegmentationData
+from .items import SegmentationData
 from .sets import choose, load, names
 
 __all__ = [

@@ -1,13 +1,13 @@
 """What a data set is made of: `SegmentationData`, its items, and how both are brought to one size."""
 
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.data import Dataset
 
+from ..shapes import class_counts
 from .files import DataError
 
 # The label of void pixels, everywhere in the course.
@@ -15,14 +15,6 @@ IGNORE = 255
 SPLITS = ("train", "val", "test")
 # Bytes of items kept in memory after their first use.
 KEPT_BYTES = 512 * 2**20
-
-
-class ClassCounts(NamedTuple):
-    """Label counts of a whole split: int64 vectors of length K + 1, the last entry is void."""
-
-    pixels: torch.Tensor  # pixels with the label
-    images: torch.Tensor  # images that contain it
-    pixels_in_images: torch.Tensor  # all pixels (void too) of those images
 
 
 class SegmentationData(Dataset):
@@ -84,14 +76,7 @@ class SegmentationData(Dataset):
     def class_counts(self):
         """`ClassCounts` of this split: `.pixels`, `.images`, `.pixels_in_images`, int64, K + 1 entries, void last."""
         if self._counts is None:
-            counts = ClassCounts(*torch.zeros(3, self.num_classes + 1, dtype=torch.int64))
-            for _, mask in self:
-                label = mask.where(mask != IGNORE, self.num_classes)
-                pixels = torch.bincount(label.flatten(), minlength=self.num_classes + 1)
-                counts.pixels.add_(pixels)
-                counts.images.add_(pixels > 0)
-                counts.pixels_in_images.add_((pixels > 0) * mask.numel())
-            self._counts = counts
+            self._counts = class_counts((mask for _, mask in self), self.num_classes, IGNORE)
         return self._counts
 
     def cells(self, index):

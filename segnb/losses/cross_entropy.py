@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..shapes import INTEGERS, as_item, check_data, check_input, check_integers, check_labels, stated
+from ..shapes import INTEGERS, as_item, check_data, check_input, class_counts, stated
 
 
 def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_index=255):
@@ -93,8 +93,11 @@ def median_frequency_weights(data, *, include_void=False):
     """
     if hasattr(data, "class_counts"):
         data = data.class_counts()
-    pixels, total = (data.pixels, data.pixels_in_images) if hasattr(data, "pixels") else _count_pixels(data)
-    pixels, total = torch.as_tensor(pixels), torch.as_tensor(total)
+    elif not hasattr(data, "pixels"):
+        check_data(data, "data")
+        masks = (as_item(data[i])[1] for i in range(len(data)))
+        data = class_counts(masks, stated(data, "num_classes", None), stated(data, "ignore_index", 255))
+    pixels, total = torch.as_tensor(data.pixels), torch.as_tensor(data.pixels_in_images)
     frequency = pixels.double() / total.double()
     if not include_void:
         frequency = frequency[:-1]
@@ -102,22 +105,6 @@ def median_frequency_weights(data, *, include_void=False):
     median = frequency[frequency > 0].quantile(0.5)
     num_classes = len(pixels) - 1
     return torch.where(frequency > 0, median / frequency, 0)[:num_classes].float()
-
-
-def _count_pixels(data):
-    """(pixels of each class, pixels of the images that contain it) of a data set's masks, void last."""
-    check_data(data, "data")
-    masks = [as_item(data[i])[1] for i in range(len(data))]
-    for mask in masks:
-        check_integers(mask, "mask")
-    void = stated(data, "ignore_index", 255)
-    highest = max(int(mask[mask != void].max()) for mask in masks if (mask != void).any())
-    num_classes = stated(data, "num_classes", highest + 1)
-    check_labels(torch.tensor(highest), num_classes, void)
-    labels = [mask.long().where(mask != void, num_classes).flatten() for mask in masks]
-    pixels = torch.stack([torch.bincount(label, minlength=num_classes + 1) for label in labels])
-    sizes = torch.tensor([mask.numel() for mask in masks])[:, None]
-    return pixels.sum(0), ((pixels > 0) * sizes).sum(0)
 
 
 def unet_weight_map(mask, w0=10, sigma=5):
