@@ -105,8 +105,8 @@ class _SoftAreas(torch.autograd.Function):
     def forward(ctx, logits, target, ignore_index, squared):
         on_cpu = logits.device.type == "cpu"
         labelled = target != ignore_index
-        own = target.where(labelled, 0)
         some_void = not on_cpu or not labelled.all()  # to ask would make a GPU wait
+        own = target.where(labelled, 0) if some_void else target
         ctx.pictures = 1 if on_cpu else max(len(logits), 1)  # at a time
         maps, p_own, predicted = [], [], []
         for z, k, known in zip(*(x.split(ctx.pictures) for x in (logits, own[:, None], labelled[:, None]))):
