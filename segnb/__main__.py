@@ -3,6 +3,7 @@
 import argparse
 import ast
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -172,15 +173,29 @@ def _read_options(file):
     return options | {"mapping": mapping}
 
 
+def _network_options(network, pairs):
+    """The constructor's arguments in NAME=VALUE pairs. ValueError for a name that it does not know, naming those it does."""
+    options = {name: _value(text) for name, _, text in (pair.partition("=") for pair in pairs)}
+    known = [
+        name for name in inspect.signature(network).parameters if name not in ("in_channels", "num_classes")
+    ]
+    if unknown := options.keys() - set(known):
+        raise ValueError(
+            f"--set takes what {network.__name__} is built with: {', '.join(known)}; not {', '.join(sorted(unknown))}"
+        )
+    return options
+
+
 def _train(arguments):
     if arguments.extend and not arguments.checkpoint:
         raise ValueError("--extend goes on with a checkpoint. Name it: --checkpoint FILE")
     size = _size(arguments.size)
     train = _data_set(arguments.data, "train", arguments.mapping, size=size, download=arguments.download)
     val = _data_set(arguments.data, "val", arguments.mapping, size=size)
-    options = {name: _value(text) for name, _, text in (pair.partition("=") for pair in arguments.set)}
+    network = _networks()[arguments.model]
+    options = _network_options(network, arguments.set)
     setup(arguments.seed)
-    model = _networks()[arguments.model](train[0][0].shape[0], train.num_classes, **options)
+    model = network(train[0][0].shape[0], train.num_classes, **options)
     history = fit(
         model,
         train,
@@ -203,7 +218,13 @@ def _train(arguments):
 
 def _evaluate(arguments):
     pictures = _data_set(arguments.data, arguments.split, arguments.mapping, size=_size(arguments.size))
-    matrix = evaluate(load(arguments.model), pictures)
+    model, channels = load(arguments.model), pictures[0][0].shape[0]
+    if channels != model.in_channels:
+        raise ValueError(
+            f"the pictures of {arguments.data} have {channels} channels, and {arguments.model} takes {model.in_channels}: "
+            "evaluate it on the data that it was trained for, or train another one with segnb train"
+        )
+    matrix = evaluate(model, pictures)
     print(f"{'class':<16} {'IoU':>6} {'found':>6}")
     for name, iou, accuracy in zip(pictures.classes, matrix.iou, matrix.class_accuracy):
         print(f"{name:<16} {iou:6.3f} {accuracy:6.3f}")

@@ -123,7 +123,9 @@ def test_predict_writes_the_class_numbers_and_an_overlay(saved, mode, capsys):
         (["doctor", "--mapping", "m.txt"], "segnb doctor FOLDER"),
         (["doctor", "gone"], "gone has no folder images/"),
         (["train", "unet", "cells", "--size", "27"], "UNet cannot take a height of 27 px"),
-        (["train", "unet", "cells", "--set", "widht=3"], "widht"),
+        (["train", "unet", "cells", "--set", "widht=3"], "; not widht"),
+        (["train", "unet", "cells", "--set", "widht=3"], "UNet is built with: width, depth, "),
+        (["evaluate", "unet.pt", "street"], "have 3 channels, and unet.pt takes 1"),
         (["train", "unet", "cells", "--size", "28", "--batch-size", "100", "--set", "depth=1"], "20 images"),
     ],
 )

@@ -63,7 +63,7 @@ def main():
     )
     for name, value in median.items():
         print(f"{name:28}{1e3 * value:8.1f} ms{value / median['segnb ConfusionMatrix']:8.1f} ×")
-    print("(torchmetrics: at least 4 ×)")
+    print("(torchmetrics: at least 10 ×)")
 
     outlines = seconds(lambda: boundary_f1(pred[:2], target[:2]))
     print(f"boundary_f1, 512², noisy prediction: {1e3 * outlines / 2:.0f} ms a picture")
