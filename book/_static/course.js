@@ -86,7 +86,7 @@ function readingMarks() {
   const mark = () => {
     for (const link of document.querySelectorAll(".bd-sidebar-primary a.reference.internal")) {
       if (!read.has(name(link.href)) || link.querySelector(".ep-read")) continue;
-      link.insertAdjacentHTML("beforeend", '<span class="ep-read" title="read"><span class="visually-hidden">, read</span></span>');
+      link.insertAdjacentHTML("beforeend", '<span class="ep-read" title="read"><span class="ep-unseen">, read</span></span>');
     }
   };
   mark();

@@ -34,7 +34,7 @@ def test_the_lecture_trains_as_long_as_its_studies():
     code = "\n".join(cell.source for cell in notebooks.code_cells(lecture))
     generated, real = map(int, re.findall(r"run\.scale\(cpu=(\d+),", code))
     assert generated in lengths("segnet_upsampling")
-    assert {generated, real} == lengths("camvid_segnet_upsampling")
+    assert real in lengths("camvid_segnet_upsampling")
 
 
 def lengths(name):
