@@ -47,7 +47,10 @@ def test_every_module_is_tested_under_its_name(room):
 
 
 def test_every_file_of_tests_stands_in_the_room_of_its_subject():
-    rooms = {str(path.parent.relative_to(TESTS)) for path in TESTS.rglob("test_*.py")} - {"book", "fuzz"}  # of all rooms
+    rooms = {str(path.parent.relative_to(TESTS)) for path in TESTS.rglob("test_*.py")} - {
+        "book",
+        "fuzz",
+    }  # of all rooms
     assert all((PACKAGE / room).is_dir() for room in rooms)
 
 

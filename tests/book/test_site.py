@@ -318,7 +318,7 @@ def test_paper_is_light_and_answers_are_open(address, browser):
       const shown = (selector) => [...document.querySelectorAll(selector)].some((e) => e.checkVisibility());
       const folded = document.querySelector("article details:not(.hide) > :not(summary)");
       return [document.documentElement.dataset.theme, style(".bd-article .highlight pre").whiteSpace,
-              shown(".bd-sidebar-primary, .prev-next-footer, .ep-run-it"), folded.getBoundingClientRect().height > 0];
+              shown(".bd-sidebar-primary, .prev-next-area, .ep-run-it"), folded.getBoundingClientRect().height > 0];
     """)
     browser.run("dispatchEvent(new Event('afterprint'))")
     afterwards = browser.run("return document.documentElement.dataset.theme")
