@@ -1,9 +1,10 @@
 """What the studies on DeepLabv3 rest on: trunks that see what is said, maps that hold what is said."""
 
+import pytest
 import torch
 
 import segnb
-from book.studies.deeplabv3.deeplabv3_countries import HEADS, SevenPixels, iou_of_lines
+from book.studies.deeplabv3.deeplabv3_countries import HEADS, SevenPixels, measure_lines
 from book.studies.deeplabv3.deeplabv3_map_holds import averaged, enlarged, measure, optimised
 from book.studies.deeplabv3.recipe import at_stride, small
 from segnb.data.generated import countries
@@ -33,9 +34,13 @@ def test_lines_are_measured_where_their_companions_run_at_a_distance():
             grey = (x - x.new_tensor((0.53, 0.55, 0.57))[:, None, None]).abs().amax(1) < 0.06
             return torch.nn.functional.one_hot(torch.where(grey, 0, 4), 5).permute(0, 3, 1, 2).float()
 
-    found = iou_of_lines(Roads(), segnb.data.load("countries", "val"))
-    assert list(found) == ["IoU of road and canal", "at 12 pixels", "at 24 pixels", "at 48 pixels"]
-    assert all(0.05 < value < 0.5 for value in found.values())
+    found = measure_lines(Roads(), segnb.data.load("countries", "val"))
+    at_distances = [f"at {far} pixels" for far in countries.DISTANCES]
+    assert list(found) == ["road and canal", *at_distances, "lines", "right kind"]
+    assert all(0.05 < found[name] < 0.5 for name in ["road and canal", *at_distances])
+    # Half of all lines are roads, and a road's IoU is the half of that of lines; a canal's is 0.
+    assert 0.4 < found["right kind"] < 0.6
+    assert found["road and canal"] == pytest.approx(found["lines"] / 4, rel=0.3)
 
 
 def test_averages_are_shares_and_void_has_none():

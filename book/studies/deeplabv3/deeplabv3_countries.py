@@ -47,23 +47,28 @@ class SevenPixels(nn.Module):
         return F.interpolate(self.head(self.aspp(self.trunk(x))), size=x.shape[2:], mode="bilinear")
 
 
-def iou_of_lines(model, data):
-    """The mean IoU of road and canal, over all of `data` and where their companions run at each of the distances."""
-    matrices = {
-        distance: segnb.metrics.ConfusionMatrix(len(data.classes))
-        for distance in (None, *countries.DISTANCES)
-    }
+def measure_lines(model, data):
+    """How well road and canal are told apart, and how well lines are found at all, over all of `data`.
+
+    The mean IoU of road and canal; the same where their companions run at each of the distances; the IoU of lines,
+    whichever kind they are; and the share of the right kind among the pixels of lines that were found.
+    """
+    over_all = segnb.metrics.ConfusionMatrix(len(data.classes))
+    at = {far: segnb.metrics.ConfusionMatrix(len(data.classes)) for far in countries.DISTANCES}
+    in_both = in_either = right = 0
     for number, (image, mask) in enumerate(data):
         guess = segnb.predict(model, image).argmax(0)
-        far = torch.from_numpy(countries.distances(FIRST_SEED[data.split] + number, *mask.shape))
-        for distance, matrix in matrices.items():
-            asked = torch.ones_like(far, dtype=torch.bool) if distance is None else far == distance
-            matrix.update(guess, torch.where(asked, mask, data.ignore_index))
-    names = {distance: f"at {distance} pixels" for distance in countries.DISTANCES}
-    return {
-        names.get(distance, "IoU of road and canal"): matrix.iou[:2].mean().item()
-        for distance, matrix in matrices.items()
-    }
+        distance = torch.from_numpy(countries.distances(FIRST_SEED[data.split] + number, *mask.shape))
+        over_all.update(guess, mask)
+        for far, matrix in at.items():
+            matrix.update(guess, mask.where(distance == far, data.ignore_index))
+        found, there = guess <= countries.CANAL, mask <= countries.CANAL
+        in_both += int((found & there).sum())
+        in_either += int((found | there).sum())
+        right += int((guess == mask)[there].sum())
+    of_lines = {"road and canal": over_all} | {f"at {far} pixels": matrix for far, matrix in at.items()}
+    figures = {name: matrix.iou[:2].mean().item() for name, matrix in of_lines.items()}
+    return figures | {"lines": in_both / in_either, "right kind": right / max(1, in_both)}
 
 
 @study(data="countries", seeds=(0, 1, 2), steps=300, brief=2)
@@ -75,5 +80,5 @@ def one_seed(seed, steps):
         torch.manual_seed(seed)
         model = SevenPixels(*head)
         train(model, data, steps, seed, lr=1e-2)
-        figures[name] = iou_of_lines(model, val)
+        figures[name] = measure_lines(model, val)
     return figures
