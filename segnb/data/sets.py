@@ -20,7 +20,7 @@ from types import ModuleType
 import torch
 
 from .files import DataError
-from .generated import cells, dish, street, worlds
+from .generated import cells, countries, dish, street, worlds
 from .items import SPLITS, SegmentationData
 from .real import camvid, folder, isbi2012, pets
 
@@ -102,6 +102,7 @@ class RealSet:
 
 SETS = {
     "cells": GeneratedSet("cells", cells),
+    "countries": GeneratedSet("countries", countries),
     "dish": GeneratedSet("dish", dish),
     "street": GeneratedSet("street", street),
     "worlds": GeneratedSet("worlds", worlds),

@@ -5,9 +5,10 @@ the JavaScript computes in a real browser with torch's.
 """
 
 from .atrous import atrous
+from .finer_map import finer_map
 from .loss_painter import loss_painter
 from .measures import measures
 from .transposed import transposed
 from .unpooling import unpooling
 
-__all__ = ["atrous", "loss_painter", "measures", "transposed", "unpooling"]
+__all__ = ["atrous", "finer_map", "loss_painter", "measures", "transposed", "unpooling"]

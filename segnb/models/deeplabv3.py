@@ -86,14 +86,15 @@ class DeepLabV3(SegmentationNet):
     rates: of ASPP at output stride 16; multiplied by 16/output_stride, so that they cover the same part of the image at
     any stride: (6, 12, 18) gives 12, 24, 36 at 8. () leaves the 1×1 convolution alone.
     image_pooling: whether ASPP has image-level features.
+    stride_unit, keep_rate: of the trunk, where its strides sit and what becomes of one that is taken out; see `ResNet`.
 
-    `load_encoder` takes resnet50 or resnet101. Features then equal torchvision's on the normalised image: all of them at
-    output stride 32 with multi_grid=(1, 1, 1); layers 1 to 3 at stride 16 (`replace_stride_with_dilation` False, False,
-    True); layers 1 and 2 at 8 (see `ResNet` for what differs from there on).
+    `load_encoder` takes resnet50 or resnet101, and moves the strides into the first units, where these weights have had
+    them. With multi_grid=(1, 1, 1) all features then equal torchvision's on the normalised image, at output stride 16 and
+    8 those of `replace_stride_with_dilation`.
 
-    Raises ValueError for any other argument, for rates that are not whole numbers at this output stride, and for a batch
-    of one in training (unless image_pooling=False). Departs from the paper: batch norm's momentum is PyTorch's (the
-    paper's decay of .9997 needs its 30,000 steps), and upsampling has align_corners=False, on which the paper is silent.
+    ``ValueError``: any other argument; rates that are not whole numbers at this output stride; a batch of one in training
+    (unless image_pooling=False). Departs from the paper: batch norm's momentum is PyTorch's (the paper's decay of .9997
+    needs its 30,000 steps), and upsampling has align_corners=False, on which the paper is silent.
     """
 
     def __init__(
@@ -106,10 +107,13 @@ class DeepLabV3(SegmentationNet):
         multi_grid: Sequence[int] = (1, 2, 4),
         rates: Sequence[int] = (6, 12, 18),
         image_pooling: bool = True,
+        stride_unit: str = "last",
+        keep_rate: bool = True,
     ):
         super().__init__(
             in_channels, num_classes, backbone=backbone, output_stride=output_stride,
             multi_grid=tuple(multi_grid), rates=tuple(rates), image_pooling=image_pooling,
+            stride_unit=stride_unit, keep_rate=keep_rate,
         )  # fmt: skip
         if backbone not in BACKBONES:
             raise ValueError(f"backbone is one of {', '.join(BACKBONES)}, not {backbone!r}")
@@ -117,8 +121,9 @@ class DeepLabV3(SegmentationNet):
         self.encoder_name = None if backbone == "small" else backbone
 
         self.backbone = ResNet(
-            in_channels, **BACKBONES[backbone], output_stride=output_stride, multi_grid=multi_grid
-        )
+            in_channels, **BACKBONES[backbone], output_stride=output_stride, multi_grid=multi_grid,
+            stride_unit=stride_unit, keep_rate=keep_rate,
+        )  # fmt: skip
         channels = 32 if backbone == "small" else 256
         rates_on_map = [rate * 16 / output_stride for rate in rates]
         if any(rate < 1 or rate != int(rate) for rate in rates_on_map):
@@ -140,6 +145,14 @@ class DeepLabV3(SegmentationNet):
         image = self.normalise(x)
         scores = self.head(self.aspp(self.backbone(image)))
         return F.interpolate(scores, size=image.shape[2:], mode="bilinear", align_corners=False)
+
+    def load_encoder(
+        self, state_dict: Mapping[str, Tensor] | None = None, *, pretrained: bool = False
+    ) -> None:
+        """As every network's; and the strides move to where torchvision's weights were trained with them."""
+        super().load_encoder(state_dict, pretrained=pretrained)
+        self.backbone.set_stride_unit("first")
+        self.config["stride_unit"] = "first"
 
     def encoder_weights(self, state_dict: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
         weights = {name: tensor for name, tensor in state_dict.items() if not name.startswith("fc.")}

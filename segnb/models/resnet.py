@@ -1,39 +1,48 @@
 """Residual networks with a choice of output stride: the trunk of DeepLabv3.
 
-He, Zhang, Ren and Sun (2016), "Deep Residual Learning for Image Recognition", table 1; the stride of a stage sits on the
-3×3 convolution, as in torchvision. Strides replaced by rates: Chen et al. (2017), "Rethinking Atrous Convolution for
-Semantic Image Segmentation", sections 3.1 and 3.2.1.
+He, Zhang, Ren and Sun (2016), "Deep Residual Learning for Image Recognition", table 1. Where the strides sit and how
+they become rates: Chen et al. (2017), "Rethinking Atrous Convolution for Semantic Image Segmentation", sections 3.1 and 3.2.
 """
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+# The stride of each stage. The stem (a convolution and a pooling) has divided the image by 4 before.
+STRIDES = {"last": (2, 2, 2, 1), "first": (1, 2, 2, 2)}
+
 
 class Bottleneck(nn.Module):
-    """x + f(x) with f: 1×1 to `channels`, 3×3 with stride or rate, 1×1 to 4·channels; N×C×H×W → N×4·channels×H/s×W/s."""
+    """x + f(x) with f: 1×1 to `channels`, 3×3 with stride and rate, 1×1 to 4·channels; N×C×H×W → N×4·channels×H/s×W/s."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int, rate: int):
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, rate: int = 1):
         super().__init__()
         out_channels = 4 * channels
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=rate, dilation=rate, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None
-        # x needs the shape of f(x) before they can be added.
-        if stride > 1 or in_channels != out_channels:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
-            )
+        # x needs the channels of f(x) before they can be added.
+        if in_channels != out_channels:
+            conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+            self.downsample = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
+        self.set_steps(stride, rate)
+
+    def set_steps(self, stride: int, rate: int) -> None:
+        """How far the 3×3 convolution moves on, and how far apart its taps are. The weights stay."""
+        self.stride = stride
+        self.conv2.stride = (stride, stride)
+        self.conv2.padding = self.conv2.dilation = (rate, rate)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
+        x = x[..., :: self.stride, :: self.stride]
         if self.downsample is not None:
             x = self.downsample(x)
         return self.relu(y + x)
@@ -44,16 +53,19 @@ class ResNet(nn.Module):
 
     units: bottlenecks in each of the four stages; (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101.
     channels: of the 3×3 convolutions in each stage; a stage puts out four times as many. The first is also the stem's.
-    output_stride: 32 keeps every stride. 16 takes the stride out of the last stage and gives its 3×3 convolutions rate 2
-    instead; 8 does so in the last two stages, with rates 2 and 4. The weights stay the same.
+    output_stride: 32 keeps every stride. At 16 the last stride is taken out, at 8 the last two: the 3×3 convolutions
+        *after* a lost stride get twice the rate, so that they read what they read before. The weights stay the same.
     multi_grid: what the rate is multiplied by in each unit of the last stage.
+    stride_unit: which unit of a stage has its stride, on its 3×3. "last", as in DeepLabv3 (section 3.2), where three
+        stages have one; "first", as in torchvision, whose weights were trained so.
+    keep_rate: the convolution that loses its stride keeps its rate, for what it reads is no finer than before. Then the
+        finer map *contains* the coarser one: with multi-grid (1, 1, 1), finer[..., ::2, ::2] is the coarser. False gives
+        it the new rate too, as some libraries do, and the map is another one.
 
-    Module names are torchvision's. With output stride 32 and multi-grid (1, 1, 1) so are the outputs. At 16 and 8 every
-    3×3 convolution of a stage without its stride has that stage's rate, as the paper says. torchvision's
-    `replace_stride_with_dilation` leaves the first one, which carried the stride, at the rate of the stage before: then
-    the dense map contains the strided one exactly, pixel for pixel.
+    Module names are torchvision's. With stride_unit="first" and multi-grid (1, 1, 1) so are the outputs, at 16 and 8
+    those of its `replace_stride_with_dilation`.
 
-    Raises ValueError for another output stride, and for a multi-grid that is not one whole number ≥ 1 for each unit.
+    ``ValueError``: another output stride or unit, a multi-grid that is not one whole number ≥ 1 for each unit.
     """
 
     def __init__(
@@ -64,6 +76,8 @@ class ResNet(nn.Module):
         channels: Sequence[int] = (64, 128, 256, 512),
         output_stride: int = 32,
         multi_grid: Sequence[int] = (1, 1, 1),
+        stride_unit: str = "last",
+        keep_rate: bool = True,
     ):
         super().__init__()
         if output_stride not in (8, 16, 32):
@@ -73,29 +87,45 @@ class ResNet(nn.Module):
                 f"multi_grid needs {units[3]} whole numbers of at least 1, one for each unit of the last stage, "
                 f"not {tuple(multi_grid)}"
             )
+        self.output_stride, self.keep_rate = output_stride, keep_rate
+        self.multi_grid = [int(factor) for factor in multi_grid]
         self.conv1 = nn.Conv2d(in_channels, channels[0], 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(channels[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-
-        # The two layers above have stride 4 together.
-        in_channels, reached, rate = channels[0], 4, 1
-        for stage in range(4):
-            stride = 1 if stage == 0 else 2
-            if reached * stride > output_stride:
-                stride, rate = 1, rate * stride
-            reached *= stride
-            grid = [int(factor) for factor in multi_grid] if stage == 3 else [1] * units[stage]
-            bottlenecks = []
-            for unit in range(units[stage]):
-                unit_stride = stride if unit == 0 else 1
-                bottlenecks.append(Bottleneck(in_channels, channels[stage], unit_stride, rate * grid[unit]))
-                in_channels = 4 * channels[stage]
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*bottlenecks))
-        self.out_channels = in_channels
+        widths = [channels[0], *(4 * width for width in channels)]
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            nn.Sequential(*(Bottleneck(before if unit == 0 else 4 * width, width) for unit in range(number)))
+            for before, width, number in zip(widths, channels, units)
+        )
+        self.out_channels = widths[-1]
+        self.set_stride_unit(stride_unit)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def set_stride_unit(self, stride_unit: str) -> None:
+        """Move the strides of all stages into their "first" or "last" unit, and the rates with them."""
+        if stride_unit not in STRIDES:
+            raise ValueError(
+                f'stride_unit is "last", as in the paper, or "first", as in torchvision, not {stride_unit!r}'
+            )
+        reached, rate = 4, 1
+        for stage, stage_stride in zip(
+            (self.layer1, self.layer2, self.layer3, self.layer4), STRIDES[stride_unit]
+        ):
+            grid = self.multi_grid if stage is self.layer4 else [1] * len(stage)
+            place = 0 if stride_unit == "first" else len(stage) - 1
+            for number, (unit, factor) in enumerate(zip(stage, grid)):
+                stride = stage_stride if number == place else 1
+                if reached * stride <= self.output_stride:
+                    reached *= stride
+                    unit.set_steps(stride, rate * factor)
+                else:
+                    # All that comes later reads a map that is finer than it was trained for.
+                    later = rate * stride
+                    unit.set_steps(1, (rate if self.keep_rate else later) * factor)
+                    rate = later
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))

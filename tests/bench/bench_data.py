@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from segnb.data.generated import cells, dish, street, worlds
+from segnb.data.generated import cells, countries, dish, street, worlds
 from segnb.data.items import real_item
 
 ROUNDS, SCENES = 15, 8
-SETS = {"street": street, "worlds": worlds, "cells": cells, "dish": dish}
+SETS = {"street": street, "worlds": worlds, "countries": countries, "cells": cells, "dish": dish}
 PEER = "a real pair from PNG"
 
 

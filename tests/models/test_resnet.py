@@ -1,4 +1,4 @@
-"""The residual trunk against ResNet-50 and -101, and strides turned into rates."""
+"""The residual trunk against torchvision's, and strides turned into rates without a loss."""
 
 import pytest
 import torch
@@ -37,57 +37,56 @@ def test_parameter_counts(name, count):
     assert parameter_count(meta(3, UNITS[name])) == count
 
 
+@pytest.mark.parametrize("output_stride", [32, 16, 8])
 @pytest.mark.parametrize("name", UNITS)
-def test_outputs_equal_torchvisions_with_every_stride_in_place(name):
-    theirs = torchvision_resnet(name)
-    model = ours_with_weights(name)
+def test_outputs_equal_torchvisions_with_the_strides_in_the_first_units(name, output_stride):
+    replace = [False, output_stride <= 8, output_stride <= 16]
+    theirs = torchvision_resnet(name, replace_stride_with_dilation=replace)
+    model = ours_with_weights(name, output_stride=output_stride, stride_unit="first")
+    for layer in LAYERS:
+        assert rates(getattr(model, layer)) == rates(getattr(theirs, layer))
     image = torch.randn(1, 3, 65, 47)
     wanted, found = outputs_of(theirs, image, LAYERS), outputs_of(model, image, LAYERS)
     for layer in LAYERS:
         assert relative_difference(found[layer], wanted[layer]) < 1e-5
 
 
-@pytest.mark.parametrize(("output_stride", "shared"), [(16, LAYERS[:3]), (8, LAYERS[:2])])
-def test_outputs_equal_torchvisions_dilated_net_up_to_its_first_dilated_stage(output_stride, shared):
-    replace = [False, output_stride == 8, True]
-    theirs = torchvision_resnet("resnet50", replace_stride_with_dilation=replace)
-    model = ours_with_weights(output_stride=output_stride)
-    image = torch.randn(1, 3, 65, 49)
-    wanted, found = outputs_of(theirs, image, LAYERS), outputs_of(model, image, LAYERS)
-    for layer in LAYERS:
-        assert (relative_difference(found[layer], wanted[layer]) < 1e-5) == (layer in shared)
-
-    # The rest differs in one thing: the rate of the first 3×3 convolution of a stage without its stride.
-    for ours, dilated in zip(model.children(), theirs.children()):
-        if isinstance(ours, nn.Sequential):
-            ours[0].conv2.dilation = ours[0].conv2.padding = dilated[0].conv2.dilation
-            assert rates(ours) == rates(dilated)
-    found = outputs_of(model, image, LAYERS)
-    for layer in LAYERS:
-        assert relative_difference(found[layer], wanted[layer]) < 1e-5
+FIRST, LAST = "first", "last"
 
 
 @pytest.mark.parametrize(
-    ("output_stride", "grid", "expected"),
+    ("unit", "output_stride", "grid", "expected"),
     [
-        (32, (1, 1, 1), [[1] * 3, [1] * 4, [1] * 6, [1, 1, 1]]),
-        (32, (1, 2, 4), [[1] * 3, [1] * 4, [1] * 6, [1, 2, 4]]),
-        (16, (1, 1, 1), [[1] * 3, [1] * 4, [1] * 6, [2, 2, 2]]),
-        (16, (1, 2, 4), [[1] * 3, [1] * 4, [1] * 6, [2, 4, 8]]),
-        (8, (1, 2, 4), [[1] * 3, [1] * 4, [2] * 6, [4, 8, 16]]),
+        (LAST, 32, (1, 1, 1), [[1] * 3, [1] * 4, [1] * 6, [1, 1, 1]]),
+        (LAST, 32, (1, 2, 4), [[1] * 3, [1] * 4, [1] * 6, [1, 2, 4]]),
+        (LAST, 16, (1, 2, 4), [[1] * 3, [1] * 4, [1] * 6, [2, 4, 8]]),
+        (LAST, 8, (1, 2, 4), [[1] * 3, [1] * 4, [2] * 6, [4, 8, 16]]),
+        (FIRST, 16, (1, 1, 1), [[1] * 3, [1] * 4, [1] * 6, [1, 2, 2]]),
+        (FIRST, 16, (1, 2, 4), [[1] * 3, [1] * 4, [1] * 6, [1, 4, 8]]),
+        (FIRST, 8, (1, 1, 1), [[1] * 3, [1] * 4, [1] + [2] * 5, [2, 4, 4]]),
     ],
 )
-def test_multi_grid_multiplies_the_rate_of_the_stage(output_stride, grid, expected):
-    model = meta(output_stride=output_stride, multi_grid=grid)
+def test_rates_double_after_a_lost_stride_and_multi_grid_multiplies_them(unit, output_stride, grid, expected):
+    model = meta(output_stride=output_stride, multi_grid=grid, stride_unit=unit)
     assert [rates(getattr(model, name)) for name in LAYERS] == expected
 
 
+@pytest.mark.parametrize("unit", [FIRST, LAST])
+def test_without_keep_rate_the_layer_that_lost_its_stride_takes_the_new_rate(unit):
+    kept, lost = (meta(output_stride=8, stride_unit=unit, keep_rate=keep) for keep in (True, False))
+    pairs = [
+        (a, b) for name in LAYERS for a, b in zip(rates(getattr(kept, name)), rates(getattr(lost, name)))
+    ]
+    assert [b / a for a, b in pairs if a != b] == [2, 2]
+
+
 @pytest.mark.parametrize("output_stride", [8, 16, 32])
-def test_a_stride_is_taken_out_where_a_rate_is_put_in(output_stride):
-    model = ResNet(channels=(1, 1, 1, 1), output_stride=output_stride, multi_grid=(1, 2, 4)).eval()
+@pytest.mark.parametrize(("unit", "strides"), [(FIRST, (4, 8, 16, 32)), (LAST, (8, 16, 32, 32))])
+def test_a_stride_is_taken_out_where_a_rate_is_put_in(output_stride, unit, strides):
+    model = ResNet(channels=(1, 1, 1, 1), output_stride=output_stride, multi_grid=(1, 2, 4), stride_unit=unit)
     for image_side in (64, 65, 97, 513):
-        maps = outputs_of(model, torch.rand(1, 3, image_side, 64), LAYERS)
-        for name, stride in zip(LAYERS, (4, 8, 16, 32)):
+        maps = outputs_of(model.eval(), torch.rand(1, 3, image_side, 64), LAYERS)
+        for name, stride in zip(LAYERS, strides):
             assert maps[name].shape[2] == -(-image_side // min(stride, output_stride))
 
 
@@ -100,22 +99,59 @@ def test_rates_are_on_3x3_convolutions_only_and_padded_by_as_much():
             assert conv.dilation == (1, 1)
 
 
-def test_dense_features_contain_the_strided_ones():
-    """Without the last stride every unit after the first needs rate 2: then every second pixel is the strided output."""
-    strided, dense = ours_with_weights(), ours_with_weights(output_stride=16)
-    # Its own stride is gone, its input is not denser.
-    dense.layer4[0].conv2.dilation = dense.layer4[0].conv2.padding = (
-        1,
-        1,
-    )
-    image = torch.randn(1, 3, 96, 64)
+def lived_in(model):
+    """Statistics and scales of batch norm as after a training: other ones for every channel."""
+    draw = torch.Generator().manual_seed(0)
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        for values, low, high in (
+            (norm.running_mean, -0.2, 0.2), (norm.running_var, 0.5, 2), (norm.weight, 0.5, 1.2), (norm.bias, -0.2, 0.2),
+        ):  # fmt: skip
+            values.data.uniform_(low, high, generator=draw)
+    return model.eval()
+
+
+SMALL = {"units": (1, 1, 1, 3), "channels": (16, 16, 24, 32)}
+TRUNKS = {"resnet50": {}, "resnet101": {"units": UNITS["resnet101"]}, "small": SMALL}
+
+
+@pytest.mark.parametrize("unit", [FIRST, LAST])
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_taking_out_a_stride_loses_nothing(trunk, unit):
+    torch.manual_seed(0)
+    strided = lived_in(ResNet(**TRUNKS[trunk], stride_unit=unit))
+    image = torch.randn(1, 3, 97, 65)
     with torch.no_grad():
-        assert relative_difference(dense(image)[..., ::2, ::2], strided(image)) < 1e-5
+        wanted = strided(image)
+        for output_stride in (16, 8):
+            finer = ResNet(**TRUNKS[trunk], stride_unit=unit, output_stride=output_stride).eval()
+            finer.load_state_dict(strided.state_dict())
+            every = 32 // output_stride
+            assert relative_difference(finer(image)[..., ::every, ::every], wanted) < 1e-5
+
+
+@pytest.mark.parametrize("unit", [FIRST, LAST])
+def test_without_keep_rate_it_does(unit):
+    torch.manual_seed(0)
+    strided = lived_in(ResNet(**SMALL, stride_unit=unit))
+    other = ResNet(**SMALL, stride_unit=unit, output_stride=16, keep_rate=False).eval()
+    other.load_state_dict(strided.state_dict())
+    image = torch.randn(1, 3, 97, 65)
+    with torch.no_grad():
+        assert relative_difference(other(image)[..., ::2, ::2], strided(image)) > 0.1
+
+
+def test_strides_can_be_moved_afterwards():
+    torch.manual_seed(0)
+    model, wanted = (ResNet(**SMALL, output_stride=16, stride_unit=unit).eval() for unit in (LAST, FIRST))
+    wanted.load_state_dict(model.state_dict())
+    model.set_stride_unit(FIRST)
+    image = torch.randn(1, 3, 64, 65)
+    assert torch.equal(model(image), wanted(image))
 
 
 def test_bottleneck_by_hand():
     torch.manual_seed(0)
-    unit = Bottleneck(8, 2, 1, 3).eval()
+    unit = Bottleneck(8, 2, rate=3).eval()
     assert unit.downsample is None
     for norm in (unit.bn1, unit.bn2, unit.bn3):
         norm.eps = 0.0
@@ -139,3 +175,7 @@ def test_wrong_arguments():
     for grid in ((1, 2), (1, 2, 4, 8), (0, 1, 1), (1, 1.5, 2)):
         with pytest.raises(ValueError, match="multi_grid needs 3 whole numbers"):
             ResNet(multi_grid=grid)
+    with pytest.raises(
+        ValueError, match='stride_unit is "last", as in the paper, or "first", as in torchvision'
+    ):
+        ResNet(stride_unit="middle")

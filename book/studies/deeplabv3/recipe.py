@@ -40,9 +40,9 @@ def grey_iou(seed, steps, rates, image_pooling=False):
     return {"IoU of road and river": iou[:2].mean().item(), "IoU of grass and sand": iou[2:].mean().item()}
 
 
-def train(model, data, steps, seed, batch_size=8, loss=segnb.losses.cross_entropy):
+def train(model, data, steps, seed, batch_size=8, loss=segnb.losses.cross_entropy, lr=3e-3):
     """The chapter's recipe. → `segnb.History`"""
-    return segnb.fit(model, data, loss=loss, steps=steps, batch_size=batch_size, lr=3e-3, seed=seed)
+    return segnb.fit(model, data, loss=loss, steps=steps, batch_size=batch_size, lr=lr, seed=seed)
 
 
 def train_on_streets(model, data, steps, seed):
@@ -64,9 +64,9 @@ def small(seed, output_stride, num_classes=11, rates=(1, 2, 3), image_pooling=Tr
     )
 
 
-def at_stride(model, output_stride):
-    """The same weights at another output stride."""
-    other = segnb.models.DeepLabV3(**{**model.config, "output_stride": output_stride})
+def at_stride(model, output_stride, **changes):
+    """The same weights at another output stride, and with other changes to how the model was built."""
+    other = segnb.models.DeepLabV3(**model.config | {"output_stride": output_stride} | changes)
     other.load_state_dict(model.state_dict())
     return other
 

@@ -1,4 +1,4 @@
-"""The exercises of chapter 8, DeepLabv3: kernels with holes, strides taken out, rates that live or die, broken heads."""
+"""The exercises of chapter 8, DeepLabv3: kernels with holes, strides taken out, kernels that are whole or not, broken heads."""
 
 import torch
 import torch.nn.functional as F
@@ -154,7 +154,7 @@ STAGE_RATES = Exercise(
     mistakes=(
         Mistake(
             lambda output_stride, multi_grid=(1, 2, 4): list(multi_grid),
-            "This is the multi-grid alone. It multiplies the rate that the stage has because its stride is gone.",
+            "This is the multi-grid alone. It multiplies the rate that the stage has because strides before it are gone.",
         ),
         Mistake(
             lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride + f for f in multi_grid],
@@ -164,7 +164,7 @@ STAGE_RATES = Exercise(
             lambda output_stride, multi_grid=(1, 2, 4): [
                 (2 if output_stride < 32 else 1) * f for f in multi_grid
             ],
-            "At output stride 8 two stages have lost their stride, so the last one's rate is 2·2.",
+            "At output stride 8 two strides are gone before the last stage, so its rate is 2·2.",
         ),
         Mistake(
             lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride] * len(multi_grid),
@@ -226,6 +226,16 @@ TAKE_STRIDE_OUT = Exercise(
         ),
         Case("nothing to do: the net is fine enough already", ([(3, 2), (3, 1), (1, 1)], 2)),
         Case(
+            "the stride in the last unit of a block, as in the paper: the whole next block is doubled",
+            ([(3, 1), (3, 2), (3, 1), (3, 1), (3, 1)], 1),
+            "Only what comes after the lost stride changes, and all of it does.",
+        ),
+        Case(
+            "the stride in the first unit, as in torchvision: that layer keeps its rate",
+            ([(3, 1), (3, 1), (3, 2), (3, 1), (3, 1)], 1),
+            "The layer that loses its stride reads the map that it read before.",
+        ),
+        Case(
             "a 1×1 kernel has no neighbours: its rate stays 1",
             ([(3, 2), (1, 1), (3, 1)], 1),
             "A 1×1 has one tap. There is nothing to spread.",
@@ -261,15 +271,15 @@ TAKE_STRIDE_OUT = Exercise(
     ),
 )
 
-# ------------------------------------------------------------------------------------------- share_alive
+# ------------------------------------------------------------------------------------------- share_whole
 
 
-def share_alive(side, rate):
+def share_whole(side, rate):
     return (max(0, side - 2 * rate) / side) ** 2
 
 
-SHARE_ALIVE = Exercise(
-    share_alive,
+SHARE_WHOLE = Exercise(
+    share_whole,
     points=2,
     cases=(
         Case(
@@ -565,15 +575,15 @@ FREEZE_NORMS = Exercise(
     ),
 )
 
-# -------------------------------------------------------------------------------------------- first_dead
+# -------------------------------------------------------------------------------------------- whole_nowhere
 
 
-def first_dead():
-    return next(rate for rate in range(1, 66) if share_alive(33, rate) == 0)
+def whole_nowhere():
+    return next(rate for rate in range(1, 66) if share_whole(33, rate) == 0)
 
 
-FIRST_DEAD = Exercise(
-    first_dead,
+WHOLE_NOWHERE = Exercise(
+    whole_nowhere,
     literal=True,
     cases=(
         Case("the smallest rate at which no place has nine taps", (), "Try 16 and 17 with pencil and paper."),
@@ -588,7 +598,8 @@ FIRST_DEAD = Exercise(
             "At 33 only the middle tap is left. The question is when the nine are first incomplete.",
         ),
         Mistake(
-            lambda: 18, "18 is the paper's, and it is dead on this map. But a smaller rate is dead already."
+            lambda: 18,
+            "18 is the paper's, and on this map it is whole nowhere. But so is a smaller rate already.",
         ),
         Mistake(lambda: 32, "At 32 most places have one tap. All nine were gone long before."),
     ),
@@ -604,9 +615,9 @@ EXERCISES = [
     FIELD_OF_VIEW,
     STAGE_RATES,
     TAKE_STRIDE_OUT,
-    SHARE_ALIVE,
+    SHARE_WHOLE,
     IMAGE_LEVEL,
     MAP_LOSS,
     FREEZE_NORMS,
-    FIRST_DEAD,
+    WHOLE_NOWHERE,
 ]

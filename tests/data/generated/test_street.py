@@ -250,7 +250,7 @@ def smallest_distance(colours):
     return apart[~np.eye(len(colours), dtype=bool)].min()
 
 
-@pytest.mark.parametrize("name", ["street", "worlds"])
+@pytest.mark.parametrize("name", ["street", "worlds", "countries"])
 def test_the_palette_is_safe_for_colour_blind_readers_and_on_white_and_black(name):
     palette = load(name).palette / 255
     linear = np.where(palette <= 0.04045, palette / 12.92, ((palette + 0.055) / 1.055) ** 2.4)

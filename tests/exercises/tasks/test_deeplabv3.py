@@ -52,6 +52,14 @@ def convert(layers, output_stride, keep=False, early=False, pointwise=False):
     return out
 
 
+def next_only(layers, output_stride):
+    """The new rate for the layer after a lost stride, and the old one for all the others."""
+    out = [list(layer) for layer in convert(layers, output_stride)]
+    for i in range(len(out)):
+        out[i][2] = out[i][2] if i and layers[i - 1][1] != out[i - 1][1] else 1
+    return out
+
+
 def broadcast(level, features):
     return level[..., None, None] * torch.ones(features.shape[2:])
 
@@ -99,7 +107,7 @@ WRONG = {
     "stage_rates": [
         (lambda output_stride, multi_grid=(1, 2, 4): multi_grid, "This is the multi-grid alone"),
         (lambda output_stride, multi_grid=(1, 2, 4): [f + 32 / output_stride for f in multi_grid], "You add the multi-grid"),
-        (lambda output_stride, multi_grid=(1, 2, 4): [min(2, 32 // output_stride) * f for f in multi_grid], "two stages have lost their stride"),
+        (lambda output_stride, multi_grid=(1, 2, 4): [min(2, 32 // output_stride) * f for f in multi_grid], "two strides are gone before the last stage"),
         (lambda output_stride, multi_grid=(1, 2, 4): 3 * [32 // output_stride], "The multi-grid multiplies it, unit by unit"),
         (lambda output_stride, multi_grid=(1, 2, 4): [f * output_stride // 8 for f in multi_grid], "Your rates grow with the output stride"),
         (lambda output_stride, multi_grid=(1, 2, 4): [f * 32 // output_stride for f in (1, 2, 4)], "Is `multi_grid` used?"),
@@ -110,8 +118,9 @@ WRONG = {
         (lambda layers, stride: convert(layers, stride, early=True), "The layer that loses its stride gets the new rate itself"),
         (lambda layers, stride: convert(layers, stride, pointwise=True), "The rates of the 3×3 kernels are right"),
         (lambda layers, stride: convert(layers, stride, early=True, pointwise=True), "one layer too early, and the 1×1"),
+        (next_only, "all of it does"),
     ],
-    "share_alive": [
+    "share_whole": [
         (lambda side, rate: max(0, 1 - 2 * rate / side), "This is the share along one row"),
         (lambda side, rate: max(0, 1 - rate / side) ** 2, "They are lost on both sides"),
         (lambda side, rate: (1 - 2 * rate / side) ** 2, "its square is not 0"),
@@ -146,10 +155,10 @@ WRONG = {
         (lambda net: freeze(net, parameters=False), "The statistics are frozen"),
         (lambda net: freeze(freeze(net), kind=nn.Dropout), "Only batch norm is to be frozen"),
     ],
-    "first_dead": [
+    "whole_nowhere": [
         (16, "16 steps to each side"),
         (33, "only the middle tap is left"),
-        (18, "a smaller rate is dead already"),
+        (18, "so is a smaller rate already"),
         (32, "most places have one tap"),
         (12, "12 is not right. Try 16 and 17"),
     ],
@@ -215,11 +224,11 @@ RIGHT = {
         convert,
         lambda layers, output_stride: [tuple(layer) for layer in convert(layers, output_stride)],
     ],
-    "share_alive": [by_counting, lambda side, rate: (1 - 2 * rate / side) ** 2 if 2 * rate < side else 0.0],
+    "share_whole": [by_counting, lambda side, rate: (1 - 2 * rate / side) ** 2 if 2 * rate < side else 0.0],
     "image_level": [with_one_by_one, lambda features, weight: broadcast(torch.einsum("nchw,dc->nd", features, weight) / features[0, 0].numel(), features)],
     "map_loss": [course_loss, upsampled_loss],
     "freeze_norms": [freeze, lambda net: [(m.eval(), [p.requires_grad_(False) for p in m.parameters()]) for m in net.modules() if "Norm" in type(m).__name__]],
-    "first_dead": [17, 17.0, 33 // 2 + 1],
+    "whole_nowhere": [17, 17.0, 33 // 2 + 1],
 }  # fmt: skip
 
 
@@ -235,6 +244,20 @@ def test_the_rates_are_those_of_the_network(output_stride):
     with torch.device("meta"):
         net = ResNet(output_stride=output_stride, multi_grid=(1, 2, 4))
     assert registry["stage_rates"].reference(output_stride) == [unit.conv2.dilation[0] for unit in net.layer4]
+
+
+@pytest.mark.parametrize("stride_unit", ["first", "last"])
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_the_rule_for_a_row_of_layers_gives_the_rates_of_the_network(output_stride, stride_unit):
+    with torch.device("meta"):
+        plain, net = (ResNet(output_stride=stride, stride_unit=stride_unit) for stride in (32, output_stride))
+    layers = [(7, 2), (3, 2)] + [(3, unit.stride) for unit in units(plain)]
+    wanted = [(3, unit.stride, unit.conv2.dilation[0]) for unit in units(net)]
+    assert registry["take_stride_out"].reference(layers, output_stride)[2:] == wanted
+
+
+def units(net):
+    return [*net.layer1, *net.layer2, *net.layer3, *net.layer4]
 
 
 @pytest.mark.parametrize("output_stride", [8, 4, 2, 1])
@@ -258,6 +281,6 @@ def test_taking_the_stride_out_keeps_every_value(output_stride):
 
 
 def test_the_papers_numbers():
-    assert deeplabv3.first_dead() == 17
-    assert [round(deeplabv3.share_alive(65, rate), 4) for rate in (6, 12, 18)] == [0.6649, 0.3979, 0.1991]
+    assert deeplabv3.whole_nowhere() == 17
+    assert [round(deeplabv3.share_whole(65, rate), 4) for rate in (6, 12, 18)] == [0.6649, 0.3979, 0.1991]
     assert deeplabv3.field_of_view([(3, 1, 1), (3, 1, 2), (3, 1, 5)]) == 17
