@@ -29,6 +29,9 @@ def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_inde
     Source: U-Net (Ronneberger et al., 2015), eq. 1, with the minus sign that its print lost and a normaliser.
     """
     logits, target = check_input(logits, target, ignore_index)
+    if weight is None and pixel_weight is None:  # no need for a number of each pixel: torch adds up by itself
+        total = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum")
+        return total / (target != ignore_index).sum().clamp_min(1)
     loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
     return _weighted_mean(loss, _weigh(logits, target, weight, pixel_weight, ignore_index))
 
