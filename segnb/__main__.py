@@ -83,6 +83,7 @@ def _parser():
     train.add_argument("--batch-size", type=int, default=4)
     train.add_argument("--lr", type=float, default=1e-3)
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--workers", type=int, default=0, help="processes that read the data ahead")
     train.add_argument("--checkpoint", help="file to go on from after a stop")
     train.add_argument(
         "--extend", action="store_true", help="go on with a --checkpoint that was planned with fewer --steps"
@@ -207,6 +208,7 @@ def _train(arguments):
         checkpoint=arguments.checkpoint,
         extend=arguments.extend,
         seed=arguments.seed,
+        workers=arguments.workers,
     )
     if os.environ.get("RANK", "0") == "0":
         out = arguments.out or f"{arguments.model}.pt"

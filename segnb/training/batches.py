@@ -1,8 +1,16 @@
-"""Batches: which items, in what order, and what a loss gets of them."""
+"""Batches: which items, in what order, read by whom, and what a loss gets of them."""
+
+import multiprocessing
+import pickle
+import signal
+import traceback
+from dataclasses import dataclass
 
 import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ..shapes import as_item, check_integers, item_cure
+from .randomness import ItemRandomness
 
 
 def batches(images, batch_size, seed, done, steps):
@@ -18,14 +26,71 @@ def batches(images, batch_size, seed, done, steps):
             yield step, order[place * batch_size : (place + 1) * batch_size]
 
 
-def load_batch(train, indices, augment, watch):
-    """A batch as the data set has it: images N×C×H×W, masks N×H×W, pixel weights N×H×W or None.
+def read(reader, order, workers):
+    """(step, indices, batch) for each (step, indices) of `order`, read ahead by so many processes; by this one if 0.
 
-    watch: is shown the batch (see `suspicion`). ``ValueError`` for items of other or of unequal shapes, ``TypeError`` for other types.
+    The batches are the same either way, and so is an error that reading one of them raises. The processes are gone
+    when the last batch is out, and when this generator is closed. ``TypeError`` where data or `augment` cannot be sent to
+    them.
     """
-    items = [as_item(train[i]) for i in indices]
-    if augment:
-        items = [as_item(augment(*item)) for item in items]
+    # A generator of its own, or the loader would draw from the one that dropout uses.
+    loader = DataLoader(
+        reader,
+        batch_size=None,
+        sampler=order,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        worker_init_fn=_begin,
+        generator=torch.Generator(),
+    )
+    ready = _started(loader)
+    try:
+        for step, indices, batch in ready:
+            if isinstance(batch, Exception):
+                raise batch
+            yield step, indices, batch
+    finally:
+        # Not left to the garbage collector: an error's traceback holds the loader for as long as it is looked at.
+        getattr(ready, "_shutdown_workers", lambda: None)()
+
+
+@dataclass
+class Reader(Dataset):
+    """Item (step, indices) of it is (step, indices, batch), whichever process asks, and in whatever order.
+
+    rank, processes: of the batch only every so many-th item is read, from that of this rank on.
+    """
+
+    train: Dataset
+    augment: object
+    seed: int
+    rank: int = 0
+    processes: int = 1
+
+    def __post_init__(self):
+        self.randomness = ItemRandomness(self.seed, self.train, self.augment)
+
+    def __getitem__(self, job):
+        step, indices = job
+        own = list(enumerate(indices))[self.rank :: self.processes]
+        try:
+            with self.randomness:
+                batch = _collated([self._item(index, step, place) for place, index in own])
+        except Exception as error:  # of whatever kind: `read` raises it at its step
+            batch = error if get_worker_info() is None else _sendable(error)
+        return step, [index for _, index in own], batch
+
+    def _item(self, index, step, place):
+        self.randomness.start(step, place)
+        item = as_item(self.train[index])
+        return as_item(self.augment(*item)) if self.augment else item
+
+
+def _collated(items):
+    """images N×C×H×W, masks N×H×W, pixel weights N×H×W or None, as the data set has them.
+
+    ``ValueError`` for items of other or of unequal shapes, ``TypeError`` for other types.
+    """
     if any(len(item) > 3 for item in items):
         raise ValueError("an item of the data set is (image, mask) or (image, mask, pixel weight)")
     for item in items:
@@ -35,9 +100,39 @@ def load_batch(train, indices, augment, watch):
         raise ValueError(
             f"images {sizes[0]} and {sizes[-1]} cannot share a batch: load the data at one size=, or use batch_size=1"
         )
-    image, mask, weight = (*(torch.stack(column) for column in zip(*items, strict=True)), None)[:3]
-    watch.batch(indices, image, mask)
-    return image, mask, weight
+    return (*(torch.stack(column) for column in zip(*items, strict=True)), None)[:3]
+
+
+def _as_it_is(batch):
+    return batch
+
+
+def _begin(worker):
+    """Ctrl-C is for the main process, which lets the step finish and then ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _started(loader):
+    """The loader's iterator, with its processes running."""
+    try:
+        return iter(loader)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        if loader.num_workers == 0 or multiprocessing.get_start_method() == "fork":
+            raise
+        raise TypeError(
+            f"data and augment cannot be sent to other processes ({error}): use workers=0, or define their functions and "
+            "classes at the top of a module of your own and import them"
+        ) from error
+
+
+def _sendable(error):
+    """The error as it can be sent to the main process, with its traceback as a note; another one if it cannot be."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def on_device(image, mask, weight, device):

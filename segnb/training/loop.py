@@ -2,7 +2,7 @@
 
 import functools
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from math import inf, isfinite
 
 import torch
@@ -11,7 +11,7 @@ from tqdm.std import tqdm
 from ..inference import evaluate
 from ..run import current
 from ..shapes import check_data, logits_of, stated
-from .batches import batches, crop, load_batch, on_device
+from .batches import Reader, batches, crop, on_device, read
 from .checkpoint import Checkpoint, identity
 from .history import History
 from .interruption import between_steps
@@ -39,6 +39,7 @@ def fit(
     extend=False,
     val_every=None,
     seed=0,
+    workers=0,
     progress=True,
 ):
     """Train `model` in place for a number of steps on the run's device. → `History`
@@ -59,7 +60,11 @@ def fit(
     extend: go on with the checkpoint of a training that was planned with fewer steps. Its first steps had the rates of
         the shorter training, the new ones have those of the longer: the rate jumps up where it went on.
     seed: of the order of the images (a fresh permutation per epoch; a last short batch is left out) and of everything
-        drawn at random meanwhile. The generators outside are as before when `fit` returns.
+        drawn at random meanwhile. The generators outside are as before when `fit` returns. What an item and its
+        augmentation draw depends on seed, step and place in the batch alone; a generator that the data or `augment` hold
+        is seeded with it, too.
+    workers: processes that read and augment batches ahead, while the network computes; 0: this process does. The numbers
+        are the same for any.
 
     Ctrl-C (or the notebook's stop button) lets the step finish, writes the checkpoint if there is one and raises
     KeyboardInterrupt, so that nothing after it runs on a half-trained network; the network keeps what it learned.
@@ -74,14 +79,14 @@ def fit(
 
     ``ValueError``: fewer items than batch_size; a checkpoint of another training, or one that another process writes;
     sizes that do not fit; a label beyond the network's classes. ``TypeError``: images that are not floats, masks that
-    are not integers, a DataLoader. ``FloatingPointError``: the loss or a logit is no longer a number; the network is then
-    that of the last good step. ``OSError``: the checkpoint cannot be written.
+    are not integers, a DataLoader, data that cannot be sent to other processes. ``FloatingPointError``: the loss or a logit
+    is no longer a number; the network is then that of the last good step. ``OSError``: the checkpoint cannot be written.
     """
     run = current()
     rank, processes = join_processes(run)
     # Numbers of numpy, too.
-    steps, batch_size, lr, seed = int(steps), int(batch_size), float(lr), int(seed)
-    _check_settings(train, val, steps, batch_size, warmup, val_every, processes)
+    steps, batch_size, lr, seed, workers = int(steps), int(batch_size), float(lr), int(seed), int(workers)
+    _check_settings(train, val, steps, batch_size, warmup, val_every, workers, processes)
     model.to(run.device, memory_format=torch.channels_last)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = _optimizer(optimizer, trained, lr, weight_decay)
@@ -101,13 +106,15 @@ def fit(
         network = shared(model, run, processes)
         at_first, already = lengths(trained), done
         start = time.perf_counter() - (history.seconds or [0.0])[-1]
-        order = batches(len(train), batch_size, seed, done, steps)
-        with tqdm(order, total=steps, initial=done, leave=False, disable=rank > 0 or not progress) as bar:
-            for step, indices in bar:
+        reader = Reader(train, augment, seed, rank, processes)
+        ready = read(reader, batches(len(train), batch_size, seed, done, steps), workers)
+        shown = {"total": steps, "initial": done, "leave": False, "disable": rank > 0 or not progress}
+        with closing(ready), tqdm(ready, **shown) as bar:
+            for step, indices, batch in bar:
                 rate = _rate(step, steps, lr, warmup)
                 _set_rate(optimizer, rate)
 
-                batch = load_batch(train, indices[rank::processes], augment, watch)
+                watch.batch(indices, *batch[:2])
                 image, mask, weight = on_device(*batch, run.device)
 
                 with _undone_unless_good(model):
@@ -163,13 +170,17 @@ def _validate(model, val, val_every, steps, history, keeper, done):
     keeper.write()
 
 
-def _check_settings(train, val, steps, batch_size, warmup, val_every, processes):
+def _check_settings(train, val, steps, batch_size, warmup, val_every, workers, processes):
     check_data(train, "train")
     if val is not None:
         check_data(val, "val")
     if steps < 1 or batch_size < 1 or not 0 <= warmup <= 1:
         raise ValueError(
             f"steps and batch_size are at least 1 and warmup in 0..1, not {steps}, {batch_size}, {warmup}"
+        )
+    if workers < 0:
+        raise ValueError(
+            f"workers is 0 (this process reads the data) or a number of processes, not {workers}"
         )
     if val is not None and len(val) == 0:
         raise ValueError("the validation set is empty: leave it out, or look at its split")

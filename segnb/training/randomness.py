@@ -25,6 +25,35 @@ def own_randomness(seed, device):
         set_random_states(before, device)
 
 
+class ItemRandomness:
+    """A context for reading items, whose random numbers depend on their place in the training and not on who reads them.
+
+    start(step, place) seeds the CPU's generators of torch, numpy and random, and those that `things` hold. Afterwards all
+    are as they were. One thread computes inside, as in a process of a DataLoader: on two, a sum over many pixels has
+    other last digits.
+    """
+
+    def __init__(self, seed, *things):
+        self.seed, self.things, self.generators = seed, things, None
+
+    def __enter__(self):
+        if self.generators is None:  # not before: functions cannot be sent to other processes
+            self.generators = [*GLOBAL, *map(_access, _generators(self.things, {}))]
+        self.before = [get() for get, _, _ in self.generators]
+        self.threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    def start(self, step, place):
+        number = np.random.SeedSequence((self.seed % 2**64, step, place)).generate_state(1)
+        for _, _, seed in self.generators:
+            seed(int(number[0]))
+
+    def __exit__(self, *_):
+        torch.set_num_threads(self.threads)
+        for (_, put, _), state in zip(self.generators, self.before, strict=True):
+            put(state)
+
+
 def random_states(device):
     """The states of all generators, in types that torch.load reads with weights_only."""
     name, keys, *rest = np.random.get_state()  # noqa: NPY002
@@ -48,8 +77,8 @@ def set_random_states(states, device):
 @contextmanager
 def held_generators(thing):
     """Generators that `thing` (a data set, its transforms) holds are afterwards as they were before."""
-    states = [(generator, *_access(generator)) for generator in _generators(thing, {})]
-    states = [(get(), put) for _, get, put in states]
+    states = [_access(generator) for generator in _generators(thing, {})]
+    states = [(get(), put) for get, put, _ in states]
     try:
         yield
     finally:
@@ -66,13 +95,18 @@ def held(function):
 
 
 def _access(generator):
-    """(function that reads its state, function that sets it)."""
+    """(function that reads its state, function that sets it, function that seeds it)."""
     if isinstance(generator, np.random.Generator):
         bits = generator.bit_generator
-        return lambda: copy.deepcopy(bits.state), lambda state: setattr(bits, "state", state)
+
+        def put(state):
+            bits.state = state
+
+        return lambda: copy.deepcopy(bits.state), put, lambda seed: put(type(bits)(seed).state)
     if isinstance(generator, random.Random):
-        return generator.getstate, generator.setstate
-    return generator.get_state, generator.set_state
+        return generator.getstate, generator.setstate, generator.seed
+    seed = generator.manual_seed if isinstance(generator, torch.Generator) else generator.seed
+    return generator.get_state, generator.set_state, seed
 
 
 def _generators(thing, seen):
@@ -90,3 +124,11 @@ def _generators(thing, seen):
         yield from _generators(held(thing), seen)
         yield from _generators(getattr(thing, "__self__", None), seen)
         yield from _generators(getattr(thing, "__dict__", None), seen)
+
+
+# The three that everybody draws from.
+GLOBAL = (
+    _access(torch.default_generator),
+    (np.random.get_state, np.random.set_state, np.random.seed),
+    (random.getstate, random.setstate, random.seed),
+)
