@@ -159,12 +159,12 @@ def item_cure(image, mask):
     return ""
 
 
-def check_input(logits, target, ignore_index):
+def check_input(logits, target, ignore_index, labels=True):
     """Return N×K×H×W logits in float32 or wider and the N×H×W target as int64.
 
     Raises ``TypeError`` for wrong dtypes and ``ValueError`` for shapes that do not fit or labels that are
     neither a class 0..K−1 nor `ignore_index`. Label values are checked always on the CPU; elsewhere only under
-    ``SEGNB_STRICT=1``, because reading the answer back would make a GPU wait.
+    ``SEGNB_STRICT=1``, because reading the answer back would make a GPU wait. labels=False leaves them to the caller.
     """
     if not logits.is_floating_point():
         raise TypeError(f"logits must be floating point, got {logits.dtype}: pass the network's raw output")
@@ -174,7 +174,7 @@ def check_input(logits, target, ignore_index):
     check_fit(logits, target)
     check_void(logits.shape[1], ignore_index, "use ignore_index=-1")
     target = target.long()
-    if target.device.type == "cpu" or os.environ.get("SEGNB_STRICT") == "1":
+    if labels and (target.device.type == "cpu" or os.environ.get("SEGNB_STRICT") == "1"):
         check_labels(target, logits.shape[1], ignore_index)
     return logits if logits.dtype == torch.float64 else logits.float(), target
 

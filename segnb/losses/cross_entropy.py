@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..shapes import INTEGERS, as_item, check_data, check_input, class_counts, stated
+from ..shapes import INTEGERS, as_item, check_data, check_input, check_labels, class_counts, stated
 
 
 def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_index=255):
@@ -28,12 +28,23 @@ def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_inde
 
     Source: U-Net (Ronneberger et al., 2015), eq. 1, with the minus sign that its print lost and a normaliser.
     """
+    if weight is None and pixel_weight is None:
+        # On the CPU torch looks at the labels by itself: with 2 classes a look of ours would cost a third more.
+        checked = check_input(logits, target, ignore_index, labels=target.device.type != "cpu")
+        return _plain(*checked, ignore_index)
     logits, target = check_input(logits, target, ignore_index)
-    if weight is None and pixel_weight is None:  # no need for a number of each pixel: torch adds up by itself
-        total = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum")
-        return total / (target != ignore_index).sum().clamp_min(1)
     loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
     return _weighted_mean(loss, _weigh(logits, target, weight, pixel_weight, ignore_index))
+
+
+def _plain(logits, target, ignore_index):
+    """Torch's own mean, and 0 where it has nothing to divide by."""
+    try:
+        loss = F.cross_entropy(logits, target, ignore_index=ignore_index)
+    except IndexError:
+        check_labels(target, logits.shape[1], ignore_index)
+        raise
+    return loss.where((target != ignore_index).any(), 0)
 
 
 def focal(logits, target, *, gamma=2.0, weight=None, pixel_weight=None, ignore_index=255):

@@ -85,7 +85,7 @@ class Checkpoint:
         if differing == ["steps"] and done <= now["steps"]:
             if extend:
                 return
-            cure = f"go on with it by extend=True (from step {done} the rate is that of the longer training), {cure}"
+            cure = f"go on with it by extend=True, or --extend of segnb train (from step {done} the rate is that of the longer training), {cure}"
         if differing:
             parts = [
                 f"{name} was {_short(was[name], now[name])}, is {_short(now[name], was[name])}"
