@@ -40,11 +40,11 @@ def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_inde
 def _plain(logits, target, ignore_index):
     """Torch's own mean, and 0 where it has nothing to divide by."""
     try:
-        loss = F.cross_entropy(logits, target, ignore_index=ignore_index)
+        loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
     except IndexError:
         check_labels(target, logits.shape[1], ignore_index)
         raise
-    return loss.where((target != ignore_index).any(), 0)
+    return loss.sum() / (target != ignore_index).sum().clamp_min(1)
 
 
 def focal(logits, target, *, gamma=2.0, weight=None, pixel_weight=None, ignore_index=255):
