@@ -34,6 +34,7 @@ function wipe(figure) {
     slider.value = percent;
     layers.style.setProperty("--cut", `${slider.value}%`);
   };
+  const atEdge = () => Math.min(columns - 1, Math.floor((1 - slider.value / 100) * columns));
   const say = (column) => {
     const words = `Row ${row}, column ${column}: ${names[labels[row * columns + column]]}`;
     readout.textContent = words;
@@ -49,7 +50,7 @@ function wipe(figure) {
 
   slider.addEventListener("input", () => {
     cut(slider.value);
-    say(Math.min(columns - 1, Math.floor((1 - slider.value / 100) * columns)));
+    say(atEdge());
   });
   // Up and down choose the row that is read out; left and right move the edge, as on every slider.
   slider.addEventListener("keydown", (event) => {
@@ -57,7 +58,7 @@ function wipe(figure) {
     if (!step) return;
     event.preventDefault();
     row = Math.min(rows - 1, Math.max(0, row + step));
-    say(Math.min(columns - 1, Math.floor((1 - slider.value / 100) * columns)));
+    say(atEdge());
   });
   layers.addEventListener("pointerdown", (event) => {
     if (event.pointerId !== undefined && layers.setPointerCapture && event.isTrusted) layers.setPointerCapture(event.pointerId);

@@ -82,11 +82,13 @@ def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: no
 
 def pass_over_solutions(app: Sphinx, page: str, context: dict) -> None:
     """Let "next" and "previous" lead past the solutions: who turns the page has not asked for them."""
+
+    def beside(one: str, place: int) -> str | None:
+        other = app.builder.relations.get(one, (None, None, None))[place]
+        return beside(other, place) if other and other.startswith("chapters/solutions/") else other
+
     for way, place in (("prev", 1), ("next", 2)):
-        other = page
-        while (other := app.builder.relations.get(other, (None, None, None))[place]) is not None:
-            if not other.startswith("chapters/solutions/"):
-                break
+        other = beside(page, place)
         context[way] = other and {
             "link": app.builder.get_relative_uri(page, other),
             "title": app.builder.render_partial(app.env.titles[other])["title"],
@@ -131,26 +133,31 @@ class Chapter(SphinxDirective):
         return [entry]
 
 
-def clean_pages(app: Sphinx, error: Exception | None) -> None:
-    """Take what this book does not use out of the written pages, and draw their icons by a style sheet."""
+def tidy(app: Sphinx, error: Exception | None) -> None:
+    """What is left to do on the written site: pages without what this book does not use, icons by a style sheet."""
     if error or app.builder.name != "html":
         return
-    static, pages = Path(app.outdir, "_static"), {}
-    for path in Path(app.outdir).rglob("*.html"):
+    site = Path(app.outdir)
+    pages = clean_pages(site)
+    if (script := site / "_static" / "scripts" / "fontawesome.js").exists():
+        sheet = icons.style_sheet(icons.used(pages), script)
+        (site / "_static" / ICONS).write_text(sheet, encoding="utf-8")
+    prune(site / "_static")
+
+
+def clean_pages(site: Path) -> list[str]:
+    """Take the left-overs out of every page; → what the pages hold then."""
+    cleaned = []
+    for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
-        pages[path] = LEFT_OVER.sub("", text)
-        if pages[path] != text:
-            path.write_text(pages[path], encoding="utf-8")
-    if (script := static / "scripts" / "fontawesome.js").exists():
-        sheet = icons.style_sheet(icons.used(pages.values()), script)
-        (static / ICONS).write_text(sheet, encoding="utf-8")
+        cleaned.append(LEFT_OVER.sub("", text))
+        if cleaned[-1] != text:
+            path.write_text(cleaned[-1], encoding="utf-8")
+    return cleaned
 
 
-def prune(app: Sphinx, error: Exception | None) -> None:
+def prune(static: Path) -> None:
     """Remove what no page asks for: most of the megabytes of the built site."""
-    if error or app.builder.name != "html":
-        return
-    static = Path(app.outdir, "_static")
     for pattern in UNUSED:
         for path in list(static.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -161,6 +168,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_css_file(ICONS)
     app.connect("config-inited", give_address)
     app.connect("html-page-context", adapt_page, priority=900)
-    app.connect("build-finished", clean_pages, priority=800)
-    app.connect("build-finished", prune, priority=900)
+    app.connect("build-finished", tidy, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

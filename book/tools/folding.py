@@ -39,21 +39,16 @@ def folds(source: str) -> bool:
     last = statements[-1]
     if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)):
         return False
-    return ast.unparse(last.value.func).startswith("show.") and all(_is_plain(call) for call in calls)
+    return ast.unparse(last.value.func).startswith("show.") and all(map(_is_plain, calls))
 
 
 def _only_asserts(statements):
-    loops = [one for one in statements if isinstance(one, ast.For)]
-    asserts = [one for one in statements if isinstance(one, ast.Assert)]
-    asserts += [one for loop in loops for one in loop.body if isinstance(one, ast.Assert)]
+    inside = [part for one in statements for part in (one.body if isinstance(one, ast.For) else [one])]
+    if not any(isinstance(one, ast.Assert) for one in inside):
+        return False
+    prepared = [one for one in inside if isinstance(one, ast.Assign)]
     allowed = (ast.Assert, ast.Assign, ast.Import, ast.ImportFrom)
-    inside = [one for loop in loops for one in loop.body]
-    prepared = [one for one in statements + inside if isinstance(one, ast.Assign)]
-    return (
-        bool(asserts)
-        and all(isinstance(one, (*allowed, ast.For)) for one in statements + inside)
-        and all(_is_plain(call) for call in _calls(prepared))
-    )
+    return all(isinstance(one, allowed) for one in inside) and all(map(_is_plain, _calls(prepared)))
 
 
 def _calls(statements):
@@ -64,5 +59,5 @@ def _calls(statements):
 
 
 def _is_plain(call):
-    first, *_, last = call.split(".") if "." in call else (call, call)
-    return first == "show" or call in PLAIN or ("." in call and last in PICKING)
+    names = call.split(".")
+    return names[0] == "show" or call in PLAIN or (len(names) > 1 and names[-1] in PICKING)

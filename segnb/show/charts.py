@@ -142,12 +142,14 @@ def curves(
         marked = len(x) <= 12 if marks is None else marks
         point = {"marker": marker, "markersize": 5} if marked else {}
         axis.plot(x, y.mean(0), color=colour, linestyle=dash, label=name, **point)
-    axis.set(xlabel=xlabel, ylabel=ylabel, xlim=xlim, ylim=ylim)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
     if logx:
         places = np.asarray(next(iter(lines.values()))[0])
         axis.set_xscale("log")
         axis.set_xticks(places, [f"{place:g}" for place in places])
         axis.minorticks_off()
+    # None would keep the limits of the moment: on a logarithmic axis linear ones, below zero.
+    axis.set(**{name: limits for name, limits in (("xlim", xlim), ("ylim", ylim)) if limits is not None})
     axis.grid(axis="y")
     if len(lines) > 1 or next(iter(lines)):
         columns = 2 if max(map(len, lines)) > 14 else 3
