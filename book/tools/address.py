@@ -17,7 +17,8 @@ from book.tools import notebooks
 FIRST_CELL = """\
 import importlib.util
 
-if importlib.util.find_spec("segnb") is None:  # on Colab or Kaggle: fetch the course's package
+# On Colab or Kaggle the course's package has to be fetched first.
+if importlib.util.find_spec("segnb") is None:
     %pip install -q "segnb @ git+https://github.com/{repository}@v{version}"
 
 import segnb
