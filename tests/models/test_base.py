@@ -189,6 +189,18 @@ def test_compile_without_graph_breaks_and_export(network):
     torch.testing.assert_close(exported, wanted)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_exported_network_takes_pictures_of_other_sizes(network):
+    model, side = network
+    any_side = torch.export.Dim.DYNAMIC
+    program = torch.export.export(
+        model, (torch.rand(1, 3, side, side),), dynamic_shapes=({2: any_side, 3: any_side},)
+    )
+    image = torch.rand(1, 3, model.valid_size(side + 20), model.valid_size(side + 40))
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(image), model(image))
+
+
 # Weights from torchvision
 
 
