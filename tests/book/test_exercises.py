@@ -21,6 +21,9 @@ SOLUTIONS = notebooks.find("solution")
 SHEETS = notebooks.find("sheet")
 each_solution = pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 each_sheet = pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.stem)
+each_function = pytest.mark.parametrize(
+    "name", [name for name, exercise in registry.items() if not exercise.literal]
+)
 
 
 def cells(path, tag):
@@ -113,7 +116,7 @@ def test_the_solution_in_place_of_the_stub_gets_full_marks(path, monkeypatch):
         segnb.check(name, names[name], student="your-id")
 
 
-@pytest.mark.parametrize("name", [name for name, exercise in registry.items() if not exercise.literal])
+@each_function
 def test_what_segnb_solution_prints_is_right(name, monkeypatch):
     monkeypatch.setenv("SEGNB_STRICT", "1")
     printed, names = io.StringIO(), prelude()
@@ -121,6 +124,13 @@ def test_what_segnb_solution_prints_is_right(name, monkeypatch):
         segnb.solution(name)
     exec(printed.getvalue(), names)
     segnb.check(name, names[name])
+
+
+@each_function
+def test_what_segnb_solution_prints_fits_a_notebook(name, capsys):
+    segnb.solution(name)
+    too_wide = [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
+    assert too_wide == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda module: module.__name__)

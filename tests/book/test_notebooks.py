@@ -1,5 +1,6 @@
 """The form of every notebook: what design and reader may rely on, whatever it teaches."""
 
+import ast
 import base64
 import re
 import statistics
@@ -134,6 +135,24 @@ def test_code_cells_are_short(path):
     assert statistics.median(lines) <= 6
     assert lines[int(0.9 * (len(lines) - 1))] <= 15
     assert lines[-1] <= 40
+
+
+def ends_in_a_tuple(source):
+    """Whether a cell shows values side by side, without a word that tells them apart."""
+    last = ast.parse(re.sub(r"^( *)[%!].*", r"\1pass", source, flags=re.M)).body[-1]
+    return isinstance(last, ast.Expr) and isinstance(last.value, ast.Tuple)
+
+
+@every
+def test_no_cell_ends_in_a_bare_tuple(path):
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        assert not ends_in_a_tuple(cell.source), cell.source
+
+
+def test_bare_tuples_are_recognised():
+    assert ends_in_a_tuple("if x:\n    %pip install y\nx = 1\nx.shape, f'loss {x}'")
+    assert not ends_in_a_tuple("a, b = 1, 2\nprint(a, b)")
+    assert not ends_in_a_tuple("x = (1, 2)")
 
 
 @executed

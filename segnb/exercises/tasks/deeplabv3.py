@@ -11,7 +11,8 @@ from segnb.exercises.engine import Case, Exercise, Mistake, rand
 
 def atrous_conv(picture, kernel, rate):
     padding = rate * (kernel.shape[0] // 2)
-    return F.conv2d(picture[None, None], kernel[None, None], padding=padding, dilation=rate)[0, 0]
+    picture, kernel = picture[None, None], kernel[None, None]
+    return F.conv2d(picture, kernel, padding=padding, dilation=rate)[0, 0]
 
 
 def impulse(side, kernel, rate):
@@ -329,7 +330,8 @@ SHARE_WHOLE = Exercise(
 
 def image_level(features, weight):
     mean = features.mean((2, 3))
-    return (mean @ weight.T)[:, :, None, None].expand(-1, -1, *features.shape[2:])
+    level = (mean @ weight.T)[:, :, None, None]
+    return level.expand(-1, -1, *features.shape[2:])
 
 
 def level_by(summary):
@@ -387,7 +389,8 @@ IMAGE_LEVEL = Exercise(
 
 
 def map_loss(scores, mask):
-    logits = F.interpolate(scores, size=mask.shape[1:], mode="bilinear", align_corners=False)
+    size = mask.shape[1:]
+    logits = F.interpolate(scores, size, mode="bilinear", align_corners=False)
     return F.cross_entropy(logits, mask, ignore_index=255)
 
 

@@ -10,7 +10,8 @@ from segnb.exercises.engine import Case, Exercise, Mistake, rand
 
 def dice_score(truth, called):
     both, sizes = (truth * called).sum(), truth.sum() + called.sum()
-    return torch.where(sizes > 0, 2 * both / sizes.clamp_min(1), torch.tensor(1.0))
+    score = 2 * both / sizes.clamp_min(1)
+    return score.where(sizes > 0, 1.0)
 
 
 def score_of(formula, empty=1.0):

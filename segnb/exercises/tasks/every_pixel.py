@@ -27,7 +27,8 @@ STREET = ["sky", "building", "pole", "road"]
 
 
 def image_labels(mask, classes):
-    return [classes[number] for number in mask.unique().tolist() if number != 255]
+    present = [number for number in mask.unique().tolist() if number != 255]
+    return [classes[number] for number in present]
 
 
 def by_size(mask, classes):
@@ -89,7 +90,8 @@ IMAGE_LABELS = Exercise(
 
 def box_of(mask, label):
     rows, columns = (mask == label).nonzero().T
-    return [int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())]
+    box = [columns.min(), rows.min(), columns.max(), rows.max()]
+    return [int(edge) for edge in box]
 
 
 def box_as(formula):
@@ -230,7 +232,8 @@ PAINT = Exercise(
 
 
 def mended_resize(mask, height, width):
-    resized = F.interpolate(mask[None, None].double(), size=(height, width), mode="nearest-exact")
+    picture, size = mask[None, None].double(), (height, width)
+    resized = F.interpolate(picture, size=size, mode="nearest-exact")
     return resized[0, 0].long()
 
 
@@ -442,7 +445,8 @@ COMMONEST_PER_PLACE = Exercise(
 def classes_of_colours(codes, masks, num_codes, num_classes):
     known = masks != 255
     pairs = codes[known] * num_classes + masks[known]
-    table = torch.bincount(pairs, minlength=num_codes * num_classes).view(num_codes, num_classes)
+    counts = torch.bincount(pairs, minlength=num_codes * num_classes)
+    table = counts.view(num_codes, num_classes)
     return torch.where(table.sum(1) > 0, table.argmax(1), table.sum(0).argmax())
 
 

@@ -33,7 +33,8 @@ def some_matrices(seed, count, classes=4, absent=()):
 def count_pairs(truth, guess, num_classes):
     known = truth != 255
     pairs = num_classes * truth[known] + guess[known]
-    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+    counts = torch.bincount(pairs, minlength=num_classes**2)
+    return counts.view(num_classes, num_classes)
 
 
 def void_as_last(truth, guess, num_classes):
@@ -424,7 +425,8 @@ def interval(matrices, draws):
         total = matrices[draw].sum(0)
         right = total.diagonal().double()
         scores.append((right / (total.sum(0) + total.sum(1) - right)).nanmean())
-    return torch.quantile(torch.stack(scores), torch.tensor([0.025, 0.975], dtype=torch.float64))
+    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    return torch.quantile(torch.stack(scores), ends)
 
 
 def interval_by(score=mended_mean_iou, ends=(0.025, 0.975)):

@@ -311,7 +311,10 @@ def kept_bytes(channels, height, width, keep):
     bits = 0
     for count in channels:
         rows, columns = (height + 1) // 2, (width + 1) // 2
-        bits += 32 * count * height * width if keep == "maps" else 2 * count * rows * columns
+        if keep == "maps":
+            bits += 32 * count * height * width
+        else:
+            bits += 2 * count * rows * columns
         height, width = rows, columns
     return bits // 8
 

@@ -203,11 +203,13 @@ def valid_sizes(largest, depth=4):
     sizes = []
     for side in range(1, largest + 1):
         left, fits = side, True
-        for _ in range(depth):  # down: two convolutions, then a pooling, which needs an even side
+        # Down: two convolutions, then a pooling, which needs an even side.
+        for _ in range(depth):
             left = left - 4
             fits = fits and left > 0 and left % 2 == 0
             left = left // 2
-        for _ in range(depth):  # two convolutions, then up
+        # Up: two convolutions, then twice as large.
+        for _ in range(depth):
             left = left - 4
             fits = fits and left > 0
             left = 2 * left
@@ -280,7 +282,10 @@ def border_weights(cells, w0=10, sigma=5):
     numbers = [number for number in cells.unique().tolist() if number > 0]
     if len(numbers) < 2:
         return torch.zeros(cells.shape)
-    distances = [torch.from_numpy(distance_transform_edt(cells.numpy() != number)) for number in numbers]
+    distances = []
+    for number in numbers:
+        distance = distance_transform_edt(cells.numpy() != number)
+        distances.append(torch.from_numpy(distance))
     d1, d2 = torch.stack(distances).sort(dim=0).values[:2]
     return (w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))).float()
 
@@ -456,7 +461,8 @@ def mended_loss(logits, mask):
     height, width = logits.shape[2:]
     top = (mask.shape[1] - height) // 2
     left = (mask.shape[2] - width) // 2
-    return F.cross_entropy(logits, mask[:, top : top + height, left : left + width])
+    centre = mask[:, top : top + height, left : left + width]
+    return F.cross_entropy(logits, centre)
 
 
 def centre_of(mask, logits):
