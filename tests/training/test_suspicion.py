@@ -278,7 +278,13 @@ def test_logits_that_are_no_numbers_stop_a_measurement(bad):
     segnb.evaluate(net(2), TensorDataset(IMAGES, MASKS))
 
 
-SETS = [("cells", 32, 1, 2), ("dish", 32, 1, 2), ("street", (32, 48), 3, 11), ("worlds", 32, 3, 4)]
+SETS = [
+    ("cells", 32, 1, 2),
+    ("dish", 32, 1, 2),
+    ("street", (32, 48), 3, 11),
+    ("worlds", 32, 3, 4),
+    ("countries", 64, 3, 5),
+]
 
 
 @pytest.mark.parametrize(("name", "size", "channels", "num_classes"), SETS)
