@@ -60,15 +60,11 @@ class Blueprint(Picture):
         figure = Figure(figsize=(wide, tall + above), facecolor=style.PAPER)
         ink.lay(sheet, figure, (0.02, tall / (tall + above), 1.9 / wide, above / (tall + above)))
         axes = figure.add_axes((0, 0, 1, tall / (tall + above)))
-        axes.imshow(maps.pixels, aspect="auto", interpolation="none")
+        axes.imshow(style.render(maps.figure), aspect="auto", interpolation="none")
         axes.axis("off")
-        figure.text(
-            0.02 + 2.1 / wide,
-            (tall + above / 2) / (tall + above),
-            "\n".join(here),
-            va="center",
-            fontsize=style.FONT,
-        )
+        words = "\n".join(("you are here:", *here))
+        middle = (tall + above / 2) / (tall + above)
+        figure.text(2.2 / wide, middle, words, va="center", fontsize=style.FONT, family="DejaVu Sans")
         return Picture(figure, f"{maps.alt.removesuffix('.')}; marked in a small drawing of the network.")
 
     def _repr_mimebundle_(self, include=None, exclude=None):

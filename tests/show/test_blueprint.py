@@ -296,3 +296,16 @@ def test_without_styles_and_drawings_the_png_is_left(browser):
     assert browser.run(shown) > 0
     browser.open(html)
     assert browser.run(shown) == 0
+
+
+def test_a_small_drawing_above_feature_maps_marks_their_stage():
+    maps = show.compare({"encoder.0": torch.rand(8, 8)})
+    picture = drawn("U-Net, padded").over(maps, here="encoder.0")
+    assert picture.alt == maps.alt.removesuffix(".") + "; marked in a small drawing of the network."
+    assert "you are here:\nencoder.0" in [text.get_text() for text in picture.figure.texts]
+    assert picture.figure.get_figwidth() == maps.figure.get_figwidth()
+    unmarked = drawn("U-Net, padded").over(maps, here=())
+    orange, less = ((one.pixels == (0xA8, 0x52, 0x00)).all(-1).sum() for one in (picture, unmarked))
+    assert orange > less > 0
+    with pytest.raises(ValueError, match=r"'head\.0' is not drawn"):
+        drawn("U-Net").over(maps, here="head.0")
