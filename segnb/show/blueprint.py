@@ -1,144 +1,133 @@
-"""A network as one picture: a block for every stage, its channels and side, and the skips between them."""
+"""A network as one picture: a box for every stage, and a mark for everything that happens between them."""
 
-from itertools import pairwise
-from math import log2
+from functools import cached_property
 
-import torch
+from .figures import Picture
 
 
-def blueprint(model, size, *, stages=None, names=False, sums=False, alt=None):
-    """Draw the stages of `model` for a square image of `size` pixels, the coarser the lower. → `Picture`
+class Blueprint(Picture):
+    """The drawing of a network: in the page's own colours where HTML is shown, a `Picture` on white elsewhere.
 
-    Each block is labelled with its channels (above) and its side in pixels (below); its height grows with the side and
-    its width with the channels, both in doublings. Thin lines
-    show the order, arrows `model.links`. Nothing is computed but shapes.
-    `stages`: which to draw; default `model.stages` without those that have neither weights nor an arrow.
-    `names`: write the name of each stage above its channels.
-    `sums`: as in FCN, what the arrows bring is added to what comes up from below: a plus sign for each, between them
-    how much the map is enlarged, and at the top the output.
+    `nodes`: name → what stands in its box and where it comes from (`segnb.show.wiring.Node`). `html`: both layouts, the
+    upright one for narrow columns, and the PNG for pages that drop drawings.
     """
-    from .figures import canvas, picture
 
-    shapes, levels, output = _stages(model, size, stages)
-    added = [end for _, end in model.links] if sums else []
-    path = [name for name in shapes if name not in added]
-    places = {name: (x, -levels[name]) for x, name in enumerate(path)}
-    # What is added stands left of its plus sign, so that the way up passes to the right of it.
-    places |= {name: (len(path) - 2 + i, -levels[name]) for i, name in enumerate(added)}
-    if sums:
-        shapes["output"], places["output"] = output, (len(path) + len(added), 0)
+    def __init__(self, nodes, here, alt):
+        self.nodes, self.here, self.alt = nodes, here, alt
 
-    depth = max(levels.values())
-    figure, axes = canvas(height=(0.75 if names else 0.62) * (depth + 1) + (1 if names else 0.75))
-    blocks = {name: _block(axes, place, *shapes[name]) for name, place in places.items()}
-    if names:
-        for name, (x, y) in places.items():
-            sign = 1 if y > -depth else -1  # the lowest row has room below
-            y += sign * (_height(shapes[name][1]) / 2 + 0.28)
-            text = name.replace("_", "\n")
-            axes.text(x, y, text, ha="center", va="bottom" if sign > 0 else "top")
-    for start, end in pairwise(path):
-        _line(axes, blocks[start], blocks[end])
-    for start, end in model.links:
-        _arrow(axes, blocks[start], blocks[end])
-    if sums:
-        below = blocks[path[-1]]
-        for i, name in enumerate(added):
-            plus = _plus(axes, (len(path) + i, -levels[name]))
-            _arrow(axes, blocks[name], plus)
-            _line(axes, below, plus, f"×{2 ** (plus[1] - below[1])}")
-            below = plus
-        end = (places["output"][0], -0.5, 0)  # under its number
-        _line(axes, below, end, f"×{2 ** -below[1]}")
-    axes.set(xlim=(-0.6, len(shapes) - 0.4), ylim=(-depth - (0.9 if names else 0.6), 0.85 if names else 0.65))
-    axes.axis("off")
-    return picture(figure, alt or _words(model, shapes, levels, path[-1], added))
+    @cached_property
+    def figure(self):
+        from . import ink, plan
 
+        return ink.figure(plan.draw(self.nodes, plan.NARROW, self.here))
 
-def _block(axes, place, channels, side):
-    """Draw one stage. → x, y and half its width"""
-    from matplotlib.patches import Rectangle
+    @cached_property
+    def html(self):
+        from base64 import b64encode
+        from html import escape
 
-    from . import style
+        from . import ink, plan
 
-    x, y = place
-    width, height = 0.08 + 0.055 * log2(channels + 1), _height(side)
-    axes.add_patch(
-        Rectangle((x - width / 2, y - height / 2), width, height, color=style.COLOURS["blue"], lw=0)
-    )
-    axes.text(x, y + height / 2 + 0.03, channels, ha="center", va="bottom")
-    axes.text(x, y - height / 2 - 0.04, side, ha="center", va="top", color=style.SOFT)
-    return x, y, width / 2
-
-
-def _height(side):
-    return 0.2 + 0.05 * log2(side)
-
-
-def _plus(axes, place):
-    """Draw a plus sign in a circle. → x, y and half its width"""
-    from . import style
-
-    circle = {"boxstyle": "circle,pad=0.15", "facecolor": style.PAPER, "edgecolor": style.INK}
-    axes.text(*place, "+", ha="center", va="center", bbox=circle)
-    return *place, 0.2
-
-
-def _line(axes, start, end, label=""):
-    """From one block to the next; `label` past its middle, clear of what stands over the first block."""
-    from . import style
-
-    (x0, y0, w0), (x1, y1, w1) = start, end
-    axes.plot([x0 + w0, x1 - w1], [y0, y1], color=style.SOFT, lw=1, ls="-", zorder=0)
-    paper = {"boxstyle": "round,pad=0.1", "facecolor": style.PAPER, "edgecolor": "none"}
-    if label:
-        place = 0.4 * (x0 + w0) + 0.6 * (x1 - w1), 0.4 * y0 + 0.6 * y1
-        axes.text(*place, label, ha="center", va="center", bbox=paper)
-
-
-def _arrow(axes, start, end):
-    from matplotlib.patches import FancyArrowPatch
-
-    from . import style
-
-    (x0, y0, w0), (x1, y1, w1) = start, end
-    arrow = FancyArrowPatch(
-        (x0 + w0, y0), (x1 - w1, y1), arrowstyle="-|>", mutation_scale=12, shrinkA=3, shrinkB=3
-    )
-    arrow.set(color=style.COLOURS["orange"], lw=1.5)
-    axes.add_patch(arrow)
-
-
-def _words(model, shapes, levels, last, added):
-    """The default alt text."""
-    words = ", ".join(f"{name} {channels}×{side}×{side}" for name, (channels, side) in shapes.items())
-    text = f"The stages of {type(model).__name__} from left to right: {words}."
-    if model.links:
-        text += f" {len(model.links)} arrows go across."
-    if "output" in shapes:
-        heights = [levels[name] for name in (last, *added)] + [0]
-        factors = [f"times {2 ** (low - high)}" for low, high in pairwise(heights)]
-        way = [f"{factor}, plus {name}" for factor, name in zip(factors, added)]
-        text += f" The way up from {last}: {', '.join([*way, factors[-1]])}."
-    return text
-
-
-def _stages(model, size, names):
-    """Stage → (channels, side), stage → how often the image has been halved there, and (channels, side) of the output."""
-    from segnb.receptive_field import receptive_field
-
-    shapes = {}
-    with torch.device("meta"):  # the same network without a single number in it
-        ghost = type(model)(**model.config).eval()
-    if names is None:
-        linked = {name for link in model.links for name in link}
-        names = [n for n in model.stages if n in linked or [*ghost.get_submodule(n).parameters()]]
-    for name in names:
-        ghost.get_submodule(name).register_forward_hook(
-            lambda module, inputs, output, name=name: shapes.update(
-                {name: (output.shape[1], output.shape[-1])}
-            )
+        drawings = "\n".join(
+            ink.svg(plan.draw(self.nodes, grid, self.here), self.alt, kind)
+            for kind, grid in (("wide", plan.WIDE), ("narrow", plan.NARROW))
         )
-    output = ghost(torch.empty(1, model.in_channels, size, size, device="meta"))
-    levels = {name: round(log2(receptive_field(model, name)[1])) for name in shapes}
-    return shapes, levels, (output.shape[1], output.shape[-1])
+        source = f"data:image/png;base64,{b64encode(self.png).decode()}"
+        still = f'<img alt="{escape(self.alt)}" width="520" src="{source}">'
+        return (
+            f'<figure class="ep-blueprint"><style>{ink.style_sheet()}</style>\n{drawings}\n{still}</figure>'
+        )
+
+    def small(self, label):
+        """A thumbnail without words, as SVG; `label` says what it is to readers who do not see it."""
+        from . import ink, plan
+
+        return ink.svg(plan.draw(self.nodes, plan.SMALL), label, "small")
+
+    def over(self, maps, here):
+        """`maps`, a `Picture` such as `feature_maps` makes, below a small map of the network that marks the stages `here`.
+
+        → `Picture`. ``ValueError`` for a stage that is not drawn.
+        """
+        from matplotlib.figure import Figure
+
+        from . import ink, plan, style
+
+        here = _drawn(here, self.nodes)
+        sheet = plan.draw(self.nodes, plan.SMALL, here)
+        wide, tall = maps.figure.get_size_inches()
+        above = 1.9 * sheet.height / sheet.width
+        figure = Figure(figsize=(wide, tall + above), facecolor=style.PAPER)
+        ink.lay(sheet, figure, (0.02, tall / (tall + above), 1.9 / wide, above / (tall + above)))
+        axes = figure.add_axes((0, 0, 1, tall / (tall + above)))
+        axes.imshow(style.render(maps.figure), aspect="auto", interpolation="none")
+        axes.axis("off")
+        words = "\n".join(("you are here:", *here))
+        middle = (tall + above / 2) / (tall + above)
+        figure.text(2.2 / wide, middle, words, va="center", fontsize=style.FONT, family="DejaVu Sans")
+        return Picture(figure, f"{maps.alt.removesuffix('.')}; marked in a small drawing of the network.")
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data, about = super()._repr_mimebundle_()
+        return {"text/html": self.html, **data, "text/plain": self.alt}, about
+
+
+def blueprint(model, size, *, stages=None, here=None, alt=None):
+    """Draw `model` for a square image of `size` pixels: down on the left, up on the right. → `Blueprint`
+
+    Beside each box stand the stage's name, its channels and its side; the box is taller for a larger map and wider for more
+    channels. Marks say what happens on the way, and a legend what they mean. Only shapes are computed, of the very model
+    that is given. What is no network of this kind becomes a chain of its stages.
+
+    `stages`: names as in `named_modules()`, default `model.stages`. `here`: the name of a stage, or several, to mark as the
+    place that is looked at. ``KeyError`` for an unknown stage, ``ValueError`` for one that is not drawn and for a size
+    that the network refuses.
+    """
+    from .wiring import wiring
+
+    nodes = wiring(model, size, stages)
+    here = _drawn(here or (), nodes)
+    return Blueprint(nodes, here, alt or _words(model, size, nodes, here))
+
+
+def _drawn(here, nodes):
+    """One name or several as a tuple, all of them on the drawing."""
+    here = (here,) if isinstance(here, str) else tuple(here)
+    if unknown := [name for name in here if name not in nodes]:
+        raise ValueError(f"here={unknown[0]!r} is not drawn; there are {', '.join(nodes)}")
+    return here
+
+
+def _words(model, size, nodes, here):
+    """The default alt text: every map in its order, and what crosses over."""
+    from .plan import order
+
+    left, turn, right, middle, beside, _ = order(nodes)
+    text = f"{type(model).__name__} for an image of {size}×{size} pixels. Down: {_maps(nodes, [*left, *filter(None, [turn])])}."
+    if beside:
+        text += f" Side by side, then joined: {_maps(nodes, beside)}."
+    if right:
+        text += f" Up: {_maps(nodes, right)}."
+    across = [
+        f"{_maps(nodes, [start])} to {end} ({_kind(nodes[end], ops)})"
+        for end in right
+        for start, ops in nodes[end].sources.items()
+        if start in (*left, *middle) and not (beside and end == right[0])
+    ]
+    if across:
+        text += f" Across: {', '.join(across)}."
+    return text + (f" You are here: {', '.join(here)}." if here else "")
+
+
+def _maps(nodes, names):
+    shapes = ((name, nodes[name].channels, nodes[name].side) for name in names)
+    return ", ".join(
+        f"{name} {channels}" + (f"×{side}×{side}" if side else "") for name, channels, side in shapes
+    )
+
+
+def _kind(node, ops):
+    """What a way across carries."""
+    kinds = {op.kind for op in ops}
+    cropped = "cropped, " * ("crop" in kinds)
+    return cropped + ("added" if node.is_sum else "places of maxima" if "index" in kinds else "copied")
