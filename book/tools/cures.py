@@ -31,7 +31,7 @@ CURES = (
     ),
     # The side bar is part of no landmark.
     (
-        re.compile(r'<div id="pst-primary-sidebar" '),
+        re.compile(r'<div id="pst-primary-sidebar" (?!role)'),
         '<div id="pst-primary-sidebar" role="region" aria-label="The book" ',
     ),
     # A role for lists of sources that has been given up, inside a list that wants items.

@@ -15,6 +15,7 @@ from book.tools import cures
         ('<a class="current reference internal" href="#">6 · U-Net</a><details open="open"><summary><i></i>',
          '<a class="current reference internal" href="#">6 · U-Net</a><details open="open"><summary aria-label="Pages of: 6 · U-Net"><i></i>'),
         ('<div class="citation" id="id3" role="doc-biblioentry">', '<div class="citation" id="id3" role="listitem">'),
+        ('<div id="pst-primary-sidebar" class="x">', '<div id="pst-primary-sidebar" role="region" aria-label="The book" class="x">'),
         ('<link href="fontawesome.css"/>\n<p>x</p>', "<p>x</p>"),
     ],
 )  # fmt: skip
