@@ -37,7 +37,7 @@ help:
 	@echo '  make weights              train the small networks that come with segnb'
 	@echo '  make bench                time segnb against its peers'
 	@echo '  make fuzz [SECONDS=600]   look for what breaks, with ever new examples, until stopped or so long'
-	@echo '  make address REPO=you/every-pixel   set the public address everywhere'
+	@echo '  make address REPO=you/every-pixel [SITE=https://...]   set the public address (of the site too) everywhere'
 	@echo '  make lint | format        look for slips in code and notebooks | lay them out'
 	@echo '  make clean                remove what make built, the virtual environment too'
 
@@ -104,7 +104,7 @@ fuzz: $(STAMP)
 	@SEGNB_DATA=generated $(BIN)/python -m tests.fuzz.open_ended $(if $(SECONDS),--seconds $(SECONDS))
 
 address: $(STAMP)
-	$(BIN)/python -m book.tools.address $(REPO)
+	$(BIN)/python -m book.tools.address $(REPO) $(if $(SITE),--site $(SITE))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,9 +1,41 @@
-// The landing page's street, a mark beside the chapters that one has read to the end, and paper that is light.
+// The landing page's street, words that explain themselves, a mark beside the chapters that one has read to the end, and
+// paper: light, with a player's pictures side by side.
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const figure of document.querySelectorAll("figure.ep-wipe")) wipe(figure);
+  explainWords();
   readingMarks();
 });
+
+addEventListener("load", () => {
+  for (const player of document.querySelectorAll(".ep-player")) framesForPaper(player);
+});
+
+// Paper has no slider, so a player is printed as all its pictures, each with its caption. They are there before somebody
+// prints: a picture that is added while a page goes to the printer may come too late.
+function framesForPaper(player) {
+  const image = player.querySelector("img");
+  const slider = player.querySelector("input[type=range]");
+  const caption = player.querySelector("output");
+  if (!image || !slider || slider.disabled) return;
+  const frames = document.createElement("div");
+  frames.className = "ep-frames";
+  const shown = slider.value;
+  const turn = (place) => {
+    slider.value = place;
+    slider.dispatchEvent(new Event("input"));
+  };
+  for (let place = Number(slider.min); place <= Number(slider.max); place++) {
+    turn(place);
+    const frame = document.createElement("figure");
+    const words = document.createElement("figcaption");
+    words.textContent = caption ? caption.textContent : "";
+    frame.append(image.cloneNode(), words);
+    frames.append(frame);
+  }
+  turn(shown);
+  player.after(frames);
+}
 
 // On paper there is no night: colours of code and formulas are those of the day.
 {
@@ -72,6 +104,77 @@ function wipe(figure) {
     say(at.column);
   });
   cut(slider.value);
+}
+
+// A link to a word of the glossary says in a card what the word means, while the mouse is over it or the keyboard on it.
+// A finger's first tap opens the card, its second follows the link. The meanings stand in the page itself.
+function explainWords() {
+  const data = document.getElementById("ep-words");
+  if (!data) return;
+  const words = JSON.parse(data.textContent);
+  const card = document.createElement("div");
+  card.id = "ep-word";
+  card.setAttribute("role", "tooltip");
+  card.hidden = true;
+  document.querySelector("article").append(card);
+  let link = null;
+  let waiting;
+
+  const close = () => {
+    clearTimeout(waiting);
+    if (link) link.removeAttribute("aria-describedby");
+    link = null;
+    card.hidden = true;
+  };
+  const open = (word, entry, hint) => {
+    close();
+    link = word;
+    const name = document.createElement("strong");
+    name.textContent = entry.word;
+    card.replaceChildren(name, ` ${entry.meaning}`);
+    if (hint) card.insertAdjacentHTML("beforeend", "<small>Tap the word again: the glossary.</small>");
+    link.setAttribute("aria-describedby", card.id);
+    card.hidden = false;
+    settle();
+  };
+  // Below the word, or above it where there is no room below; never beyond the window's sides.
+  const settle = () => {
+    const box = link.getBoundingClientRect(); // of a word over two lines: both
+    const room = document.documentElement.clientWidth;
+    const below = box.bottom + 6 + card.offsetHeight <= innerHeight || box.top < card.offsetHeight + 6;
+    card.style.left = `${Math.max(8, Math.min(link.getClientRects()[0].left, room - card.offsetWidth - 8))}px`;
+    card.style.top = `${below ? box.bottom + 6 : box.top - card.offsetHeight - 6}px`;
+  };
+  const later = (what, wait) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(what, wait);
+  };
+
+  for (const word of document.querySelectorAll('article a[href*="glossary.html#term-"]')) {
+    const entry = words[decodeURIComponent(word.hash.slice(1))];
+    if (!entry) continue;
+    word.classList.add("ep-word");
+    word.addEventListener("focus", () => word.matches(":focus-visible") && open(word, entry));
+    word.addEventListener("blur", close);
+    word.addEventListener("pointerenter", (event) => {
+      if (event.pointerType !== "touch") later(() => open(word, entry), 120);
+    });
+    word.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") later(close, 200);
+    });
+    word.addEventListener("click", (event) => {
+      if (event.pointerType !== "touch" || link === word) return;
+      event.preventDefault();
+      open(word, entry, true);
+    });
+  }
+  // One may move the mouse onto the card, to select what it says.
+  card.addEventListener("pointerenter", () => clearTimeout(waiting));
+  card.addEventListener("pointerleave", () => later(close, 200));
+  addEventListener("keydown", (event) => event.key === "Escape" && close());
+  addEventListener("pointerdown", (event) => link && !link.contains(event.target) && !card.contains(event.target) && close());
+  addEventListener("scroll", () => link && settle(), { passive: true });
+  addEventListener("resize", () => link && settle());
 }
 
 // Kept in this browser and nowhere else. A lecture counts as read when its summary has been on the screen.

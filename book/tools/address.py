@@ -1,8 +1,8 @@
-"""Write the course's public address wherever it is shown: `make address [REPO=you/every-pixel]`.
+"""Write the course's public address wherever it is shown: `make address [REPO=you/every-pixel] [SITE=https://...]`.
 
 The address stands in pyproject.toml alone. From there come the install cell at the head of every notebook and the
 GitHub and Colab links in notebooks, README and pages, and README's table of the chapters that exist; the site's own
-buttons read it while the site is built.
+buttons read it while the site is built. CITATION.cff is written from the same place.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from book.tools import notebooks
+from book.tools import citation, notebooks
 
 FIRST_CELL = """\
 import importlib.util
@@ -80,11 +80,21 @@ def set_repository(repository: str) -> None:
     """Write the address into its one place."""
     if not re.fullmatch(rf"{OWNER}/[\w.-]+", repository):
         raise ValueError(f"{repository!r} is no address: give OWNER/NAME, as in you/every-pixel")
+    set_in_pyproject("repository", repository)
+
+
+def set_site(site: str) -> None:
+    """Write where the built site is published into its one place; "" if nowhere."""
+    if site and not re.fullmatch(r"https?://[^\s\"/]+(/[^\s\"]*)?", site):
+        raise ValueError(f"{site!r} is no address of a site: give https://you.github.io/every-pixel/")
+    set_in_pyproject("site", site and site.rstrip("/") + "/")
+
+
+def set_in_pyproject(name: str, value: str) -> None:
+    """Give one of the settings of the address, each of which has a line of its own, another value."""
     path = notebooks.ROOT / "pyproject.toml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(
-        re.sub(r'^repository = ".*"$', f'repository = "{repository}"', text, flags=re.M), encoding="utf-8"
-    )
+    path.write_text(re.sub(rf'^{name} = ".*"$', f'{name} = "{value}"', text, flags=re.M), encoding="utf-8")
 
 
 def write(old: str) -> list[Path]:
@@ -99,6 +109,10 @@ def write(old: str) -> list[Path]:
         if fresh != text:
             path.write_text(fresh, encoding="utf-8")
             changed.append(path)
+    path = notebooks.ROOT / "CITATION.cff"
+    if not path.exists() or path.read_text(encoding="utf-8") != citation.cff():
+        path.write_text(citation.cff(), encoding="utf-8")
+        changed.append(path)
     for path in notebooks.find():
         notebook = notebooks.read(path)
         before = nbformat.writes(notebook)
@@ -116,11 +130,14 @@ def write(old: str) -> list[Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("repository", nargs="?", help="OWNER/NAME; without it, the address is written again")
+    parser.add_argument("--site", help="where the built site is published; an empty word if nowhere")
     arguments = parser.parse_args()
     old = notebooks.project()["repository"]
     try:
         if arguments.repository:
             set_repository(arguments.repository)
+        if arguments.site is not None:
+            set_site(arguments.site)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2

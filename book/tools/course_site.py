@@ -7,14 +7,16 @@ buttons follow `make address`.
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from book.tools import icons, notebooks
+from book.tools import citation, icons, notebooks, page_head, words
 from book.tools.code_lines import in_lines
+from book.tools.cures import cured
 
 # What a page of this book never asks for: source maps, and builds of MathJax other than the one that is loaded.
 UNUSED = (
@@ -32,12 +34,6 @@ UNUSED = (
     "scripts/fontawesome.js*",
 )
 ICONS = "icons.css"
-# What the theme writes into every page though this book uses none of it: an icon library, and thebe's settings.
-LEFT_OVER = re.compile(
-    r"[ \t]*<(?:script|link)[^>]*(?:fontawesome|text/x-thebe-config)[^>]*>(?:.*?</script>)?\n?"
-    r"|[ \t]*<script>kernelName = '[^']*'</script>\n?",
-    flags=re.DOTALL,
-)
 
 
 def runnable(page: str) -> str | None:
@@ -48,10 +44,11 @@ def runnable(page: str) -> str | None:
 
 
 def give_address(app: Sphinx, config) -> None:
-    """Hand the repository's address to the theme, which makes its buttons from it."""
+    """Hand the repository's address to the theme, which makes its buttons from it; the one to it once it is set."""
     project = notebooks.project()
     config.html_theme_options["repository_url"] = f"https://github.com/{project['repository']}"
     config.html_theme_options["repository_branch"] = project["branch"]
+    config.html_theme_options["use_repository_button"] = bool(notebooks.repository_url())
 
 
 def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:
@@ -62,8 +59,8 @@ def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: no
             file for file in context[files] if not any(word in str(vars(file)).lower() for word in unused)
         ]
     pass_over_solutions(app, page, context)
-    if "body" in context:
-        context["body"] = in_lines(context["body"])
+    if doctree is not None:
+        dress(app, page, context)
     if (path := runnable(page)) is None or "body" not in context:
         return
     link = notebooks.colab_link(path)
@@ -78,6 +75,27 @@ def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: no
         words, download = "Try the exercise sheet on Colab first", ""
     line = f'<p class="ep-run-it"><a class="ep-colab" href="{link}">{words}</a>{download}</p>'
     context["body"] = re.sub(r"</h1>", lambda match: match[0] + line, context["body"], count=1)
+
+
+def dress(app: Sphinx, page: str, context: dict) -> None:
+    """What every page that somebody wrote has: tags in its head, code in lines, its words explained, a last line."""
+    body = context["body"]
+    site = notebooks.project()["site"]
+    context["metatags"] += page_head.tags(
+        body=body, page=page, title=context["title"], book=app.config.html_title, site=site
+    )
+    context["body"] = words.explained(app, page, in_lines(body)) + last_line(page, context)
+
+
+def last_line(page: str, context: dict) -> str:
+    """How to cite the book, and where to report an error once there is such a place."""
+    links = {"How to cite this book": context["pathto"]("book/how_to_use") + "#how-to-cite-this-book"}
+    if repository := notebooks.repository_url():
+        links["Report an error on this page"] = (
+            f"{repository}/issues/new?title={quote(f'Error on {page}', safe='')}"
+        )
+    shown = "".join(f'<a href="{address}">{text}</a>' for text, address in links.items())
+    return f'<p class="ep-last-line">{shown}</p>\n'
 
 
 def pass_over_solutions(app: Sphinx, page: str, context: dict) -> None:
@@ -146,11 +164,11 @@ def tidy(app: Sphinx, error: Exception | None) -> None:
 
 
 def clean_pages(site: Path) -> list[str]:
-    """Take the left-overs out of every page; → what the pages hold then."""
+    """Cure every page of what the theme gets wrong; → what the pages hold then."""
     cleaned = []
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
-        cleaned.append(LEFT_OVER.sub("", text))
+        cleaned.append(cured(text))
         if cleaned[-1] != text:
             path.write_text(cleaned[-1], encoding="utf-8")
     return cleaned
@@ -165,8 +183,10 @@ def prune(static: Path) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("chapter", Chapter)
+    app.add_directive("how-to-cite", citation.HowToCite)
     app.add_css_file(ICONS)
     app.connect("config-inited", give_address)
+    app.connect("doctree-read", words.read_glossary)
     app.connect("html-page-context", adapt_page, priority=900)
     app.connect("build-finished", tidy, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,6 +20,8 @@ from segnb.exercises import registry
 MARKER = re.compile(r"# EXERCISE (\w+)\n")
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION", re.MULTILINE | re.DOTALL)
 IN_MARKDOWN = re.compile(r"<!-- BEGIN SOLUTION -->.*?<!-- END SOLUTION -->\n*", re.DOTALL)
+# The first heading of a solution notebook; its sheet, word for word the same otherwise, is called "exercises".
+TITLE = re.compile(r"\A(# .*\b)([Ss])olutions$", re.MULTILINE)
 CHECK = re.compile(r'^segnb\.check\("(\w+)"', re.MULTILINE)
 KEPT = ("tags", "nbgrader")
 
@@ -82,7 +84,10 @@ def sheet(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in result.cells:
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT if key in cell.metadata})
         if cell.cell_type == "markdown":
-            cell.source = IN_MARKDOWN.sub("", cell.source).rstrip()
+            text = IN_MARKDOWN.sub("", cell.source).rstrip()
+            cell.source = TITLE.sub(
+                lambda match: match[1] + {"s": "e", "S": "E"}[match[2]] + "xercises", text
+            )
             continue
         cell.outputs, cell.execution_count = [], None
         if "exercise" in notebooks.tags(cell):

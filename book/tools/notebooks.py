@@ -13,9 +13,15 @@ FOLDERS = {"chapter": ".", "deeper": "deeper", "solution": "solutions", "sheet":
 
 
 def project() -> dict[str, str]:
-    """`version`, `repository` (owner/name) and `branch`, from pyproject.toml: their one place."""
+    """`version`, `repository` (owner/name), `branch` and `site`, from pyproject.toml: their one place."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return {"version": settings["project"]["version"], **settings["tool"]["every-pixel"]}
+
+
+def repository_url() -> str:
+    """Where the course lives on GitHub; empty while no owner is set, so that nothing leads there."""
+    repository = project()["repository"]
+    return "" if repository.startswith("OWNER/") else f"https://github.com/{repository}"
 
 
 def colab_link(path: str) -> str:

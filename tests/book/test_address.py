@@ -58,7 +58,14 @@ def book(tmp_path, monkeypatch):
     """A small book of its own: README, two pages and one notebook."""
     (tmp_path / "book").mkdir()
     (tmp_path / "chapters").mkdir()
-    for name in ("pyproject.toml", "README.md", "book/index.md", "book/how_to_use.md"):
+    for name in (
+        "pyproject.toml",
+        "LICENSE",
+        "README.md",
+        "CITATION.cff",
+        "book/index.md",
+        "book/how_to_use.md",
+    ):
         shutil.copy(notebooks.ROOT / name, tmp_path / name)
     link = f"[here](https://github.com/{PROJECT['repository']}/blob/main/README.md)"
     cells = [nbformat.v4.new_markdown_cell(link), nbformat.v4.new_code_cell("old = 'cell'")]
@@ -71,7 +78,7 @@ def test_make_address_moves_everything(book):
     old = PROJECT["repository"]
     address.set_repository("you/my-pixels")
     changed = {path.name for path in address.write(old)}
-    assert changed == {"README.md", "how_to_use.md", "06_unet.ipynb"}
+    assert changed == {"README.md", "CITATION.cff", "how_to_use.md", "06_unet.ipynb"}
     everything = "".join(path.read_text(encoding="utf-8") for path in book.rglob("*.*"))
     assert f"/{old}" not in everything
     readme = (book / "README.md").read_text(encoding="utf-8")
@@ -82,6 +89,21 @@ def test_make_address_moves_everything(book):
     assert notebook.cells[1].source == address.first_cell()
     assert f"github.com/you/my-pixels@v{PROJECT['version']}" in address.first_cell()
     assert address.write("you/my-pixels") == []  # and leaves well alone
+
+
+def test_make_address_says_where_the_site_is(book):
+    assert notebooks.project()["site"] == PROJECT["site"]
+    address.set_site("https://you.github.io/every-pixel")
+    assert notebooks.project()["site"] == "https://you.github.io/every-pixel/"
+    assert "CITATION.cff" in {path.name for path in address.write(PROJECT["repository"])}
+    address.set_site("")
+    assert notebooks.project()["site"] == ""
+
+
+@pytest.mark.parametrize("wrong", ["you.github.io/every-pixel", "https://", 'https://a"b', "ftp://a/b"])
+def test_what_is_no_address_of_a_site_is_refused(book, wrong):
+    with pytest.raises(ValueError, match="no address of a site"):
+        address.set_site(wrong)
 
 
 def test_a_new_release_moves_the_install_lines(book):

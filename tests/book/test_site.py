@@ -327,6 +327,47 @@ def test_paper_is_light_and_answers_are_open(address, browser):
     assert afterwards == "dark"
 
 
+def test_a_player_is_printed_as_its_pictures(address, browser):
+    visit(browser, f"{address}/chapters/06_unet.html", 1280, "light")
+    look = """
+      const seen = (element) => element.checkVisibility();
+      const player = document.querySelector(".ep-player"), frames = [...player.nextElementSibling.querySelectorAll("figure")];
+      return { player: seen(player), frames: frames.filter(seen).length, count: Number(player.querySelector("input").max) + 1,
+               different: new Set(frames.map((frame) => frame.querySelector("img").src)).size,
+               alts: frames.every((frame) => frame.querySelector("img").alt), captions: frames.every((frame) => frame.textContent),
+               place: player.querySelector("input").value };
+    """
+    screen = browser.run(look)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    paper = browser.run(look)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert (screen["player"], screen["frames"], screen["place"]) == (True, 0, "0")
+    assert (paper["player"], paper["frames"]) == (False, paper["count"])
+    assert paper["count"] == paper["different"] > 3
+    assert paper["alts"]
+    assert paper["captions"]
+
+
+def test_without_scripts_colours_stay_and_nothing_is_offered_that_needs_them(address, browser):
+    visit(browser, f"{address}/book/index.html", 1280, "light")
+    look = """
+      const colours = ["body", ".bd-sidebar-primary", "article h1", "article a"].map((one) => {
+        const style = getComputedStyle(document.querySelector(one));
+        return [style.color, style.backgroundColor];
+      });
+      return [colours, document.querySelector("figure.ep-wipe input").checkVisibility()];
+    """
+    colours, slider = browser.run(look)
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.driver.refresh()
+    without = browser.driver.execute_cdp_cmd(
+        "Runtime.evaluate", {"expression": f"(() => {{{look}}})()", "returnByValue": True}
+    )
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert slider
+    assert without["result"]["value"] == [colours, False]
+
+
 def test_a_chapter_that_was_read_is_marked(address, browser):
     page = f"{address}/chapters/06_unet.html"
     visit(browser, page, 1280, "light")
