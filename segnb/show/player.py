@@ -137,17 +137,13 @@ def _source(cell):
     from PIL import Image
 
     png = style.encode(cell)
-    exact = io.BytesIO()
+    exact, lossy = io.BytesIO(), io.BytesIO()
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image.save(exact, format="WEBP", lossless=True, quality=80, method=4)
     kind, best = min(("png", png), ("webp", exact.getvalue()), key=lambda file: len(file[1]))
     if len(best) > 30_000:
-        for quality in (88, 70, 50, 30):  # noise alone needs the last ones, and hides what they cost
-            lossy = io.BytesIO()
-            Image.fromarray(cell).save(lossy, format="WEBP", quality=quality, method=4)
-            if len(lossy.getvalue()) <= style.LIMIT / 2:
-                break
-        if len(lossy.getvalue()) < len(best) / 2 or len(best) > style.LIMIT / 2:
+        Image.fromarray(cell).save(lossy, format="WEBP", quality=88, method=4)
+        if len(lossy.getvalue()) < len(best) / 2:
             kind, best = "webp", lossy.getvalue()
     return f"data:image/{kind};base64,{b64encode(best).decode()}"
 

@@ -6,10 +6,13 @@ import re
 
 import nbformat
 import pytest
+import torch
 from bs4 import BeautifulSoup, Comment
+from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 from book.tools import notebooks
+from segnb import demos, show
 from segnb.show import style
 
 DROPPED = ("script", "style", "svg", "canvas", "iframe", "object", "input", "button", "select", "textarea")
@@ -103,6 +106,31 @@ def test_pictures_have_twice_the_pixels_they_are_shown_at(path):
             shown = output.metadata["image/png"]["width"]
             assert shown <= round(style.WIDTH * style.SHOWN), source
             assert wide >= 1.5 * shown, source  # less than twice only where noise would be too large a file
+
+
+def made(thing):
+    """What a kernel would store of an object that a cell ends in."""
+    data, metadata = DisplayFormatter().format(thing)
+    return nbformat.from_dict({"output_type": "execute_result", "data": data, "metadata": metadata})
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        show.compare([torch.eye(3)], alt="A bright diagonal of three pixels."),
+        show.player([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)], ["All is dark.", "All is bright."]),
+        demos.transposed(),
+        show.table({"U-Net": [31_030_658, 0.9]}, ["parameters", "time (s)"]),
+    ],
+    ids=["picture", "player", "demo", "table"],
+)
+def test_what_is_made_today_is_neither_empty_nor_dumb(thing):
+    output = made(thing)
+    assert left_of(output)
+    if html := output.data.get("text/html"):
+        assert len(words(html).split()) >= 4
+    assert not output.data["text/plain"].startswith("<")
+    assert len(output.data["text/plain"].split()) >= 4
 
 
 def test_what_is_dropped_is_dropped():

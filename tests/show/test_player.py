@@ -135,7 +135,7 @@ def test_frames_of_several_sizes_get_paper_of_one_size():
 
 def test_noisy_pictures_stay_small():
     noise = torch.rand(3, 512, 512, generator=torch.Generator().manual_seed(0))
-    assert len(show.player([show.compare([noise])] * 2, ["a", "b"]).html) < 3 * 200_000
+    assert len(show.player([show.compare([noise])] * 2, ["a", "b"]).html) < 3 * 4 / 3 * show.style.LIMIT
 
 
 def test_it_says_what_it_shows():
