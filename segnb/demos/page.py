@@ -3,11 +3,11 @@
 from importlib.resources import files
 
 from ..show import style
-from ..show.live import Live, identifier, quoted
+from ..show.live import WHERE, Live, identifier, quoted
 
 _PAGE = """<div id="{id}" class="ep-demo" role="group" aria-label="{label}">
 <style>{css}</style>
-<div class="ep-still">{still}<p>{alt}</p></div>
+<div class="ep-still">{still}<p>{alt} {where}</p></div>
 <script>
 (function () {{
 {kit}
@@ -33,15 +33,17 @@ def page(script, label, still, *, name=None, **options):
     from html import escape
 
     folder = files(__package__)
+    width = round(still.figure.get_figwidth() * style.SHOWN)
     image = f'<img alt="{escape(still.alt)}" src="data:image/png;base64,{b64encode(still.png).decode()}"'
     html = _PAGE.format(
         id="-".join(["ep-demo", script, *([identifier(name)] if name else [])]).replace("_", "-"),
         label=escape(label),
         css=folder.joinpath("kit.css").read_text("utf-8"),
-        still=f'{image} width="{round(still.figure.get_figwidth() * style.SHOWN)}">',
+        still=f'{image} width="{width}">',
         alt=escape(still.alt),
+        where=escape(WHERE),
         kit=folder.joinpath("kit.js").read_text("utf-8"),
         demo=folder.joinpath(f"{script}.js").read_text("utf-8"),
         options=quoted({"colours": style.COLOURS, "wrong": style.ERROR, **options}),
     )
-    return Live(html, f"{label}: {still.alt}")
+    return Live(html, f"{label}: {still.alt}", still.png, width)

@@ -57,7 +57,7 @@ class _Explorer:
             "version_minor": 0,
             "model_id": self.widget.model_id,
         }
-        return data | {"text/plain": f"<{type(self).__name__}>"}, metadata
+        return data | {"text/plain": f"{self.still.said} {self.controls}"}, metadata
 
 
 def _frame():
@@ -69,6 +69,8 @@ def _frame():
 
 class Explorer(_Explorer):
     """What `explore` returns. `maps` is layer → C×h×w, `still` the picture for pages without a kernel."""
+
+    controls = "Run the cell, and choose the stage and the channel by hand."
 
     def __init__(self, image, maps):
         self.image, self.maps = image, maps
@@ -122,12 +124,18 @@ class Explorer(_Explorer):
     def _still(self):
         chosen = {f"{name}, channel\u00a0{best}": self.maps[name][best] for name, best in self.best.items()}
         sizes = "; ".join(f"{caption} ({' × '.join(map(str, x.shape))})" for caption, x in chosen.items())
-        text = f"The image, and of each stage the channel that varies most: {sizes}."
-        return compare({"image": self.image, **chosen}, alt=text)
+        text = "The image, and of each stage the channel that varies most"
+        still = compare({"image": self.image, **chosen}, alt=f"{text}: {sizes}.")
+        # Which channel that is may differ by machine.
+        stages = "; ".join(f"{name} ({' × '.join(map(str, x.shape[1:]))})" for name, x in self.maps.items())
+        still.said = f"{text}: {stages}."
+        return still
 
 
 class MaskExplorer(_Explorer):
     """What `explore_mask` returns. `classes` are the numbers of the classes that the mask holds."""
+
+    controls = "Run the cell, and choose the opacity and the classes by hand."
 
     def __init__(self, image, mask, data, opacity):
         self.image, self.mask, self.data, self.opacity = image, mask, data, opacity

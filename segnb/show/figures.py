@@ -1,11 +1,13 @@
 """Pictures of images, masks, errors, feature maps and runs, all in one grammar (see `style`).
 
 Every function takes ``alt=``: one sentence that says what there is to see, for readers who do not see it. Left out,
-it is made from the content. Every function returns a `Picture`.
+it is made from the content, and for the output's plain text once more without what was measured, so that this text is
+the same on every machine. Every function returns a `Picture`.
 """
 
+import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import cycle
 
 import numpy as np
@@ -32,13 +34,14 @@ class Picture:
     """A finished figure. As the last line of a cell it shows once, with its alt text in the output's metadata.
 
     `figure` is the matplotlib figure (already closed, so that no notebook draws it a second time), `alt` the
-    alternative text, `png` the file's bytes (at most 150 KB), `pixels` the same as an H×W×3 uint8 array.
+    alternative text, `said` the sentence for who gets plain text (`alt`, unless that holds measured numbers),
+    `png` the file's bytes (twice the size it is shown at, at most 300 KB), `pixels` the same as an H×W×3 uint8 array.
     """
 
-    def __init__(self, figure, alt):
+    def __init__(self, figure, alt, said=None):
         if not alt or not alt.strip():
             raise ValueError("a picture needs an alt text: one sentence that says what there is to see")
-        self.figure, self.alt = figure, alt
+        self.figure, self.alt, self.said = figure, alt, " ".join((said or alt).split())
 
     @cached_property
     def png(self):
@@ -59,11 +62,16 @@ class Picture:
         from base64 import b64encode
 
         width = round(self.figure.get_figwidth() * style.SHOWN)
-        data = {"image/png": b64encode(self.png).decode(), "text/plain": "<Picture>"}
+        data = {"image/png": b64encode(self.png).decode(), "text/plain": self.said}
         return data, {"image/png": {"alt": self.alt, "width": width}}
 
     def __repr__(self):
         return f"Picture(alt={self.alt!r})"
+
+
+def _described(figure, given, measured, steady):
+    """A `Picture` with the words of the caller, else with ours: the measured ones, and as plain text the steady ones."""
+    return Picture(figure, given or measured, given or steady)
 
 
 def picture(figure, alt):
@@ -133,28 +141,45 @@ def compare(
     bar = (vmin, vmax) if maps and vmin is not None else None
     written = [x if x.ndim == 2 and x.dtype.kind != "b" else None for x in pictures] if numbers else None
     figure = sheet(cells, min(columns, len(cells)), captions, legend, bar=bar, numbers=written)
-    return Picture(figure, alt or _list(pictures, captions, data))
+    steady = _list(pictures, captions and [_unmeasured(text) for text in captions], _kind)
+    return _described(figure, alt, _list(pictures, captions, partial(_content, data=data)), steady)
 
 
 def _columns(count):
     return count if count <= 4 else 3 if count in (5, 6, 9) else 4
 
 
-def _list(pictures, captions, data):
-    """The default alt text of `compare`: one clause a picture."""
-    clauses = []
-    for x, caption in zip(pictures, captions or [""] * len(pictures)):
-        if x.ndim == 3:
-            clause = f"{'a grey' if len(x) == 1 else 'a colour'} image of {x.shape[1]}×{x.shape[2]} pixels"
-        elif x.dtype.kind == "f":
-            clause = f"a map from {np.nanmin(x):.2g} to {np.nanmax(x):.2g}"
-        elif x.dtype.kind == "b":
-            clause = f"{percent(x.mean())} of the pixels marked"
-        else:
-            clause = f"a mask with {shares(x, data)}"
-        clauses.append(f"{caption}: {clause}" if caption else clause)
+def _list(pictures, captions, say):
+    """The default alt text of `compare`: one clause a picture, in the words of `say`."""
+    captions = captions or [""] * len(pictures)
+    clauses = [f"{caption}: {say(x)}" if caption else say(x) for x, caption in zip(pictures, captions)]
     text = "; ".join(clauses)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _content(x, data):
+    """What one picture of `compare` holds, with its numbers."""
+    if x.ndim == 3:
+        return _kind(x)
+    if x.dtype.kind == "f":
+        return f"a map from {np.nanmin(x):.2g} to {np.nanmax(x):.2g}"
+    if x.dtype.kind == "b":
+        return f"{percent(x.mean())} of the pixels marked"
+    return f"a mask with {shares(x, data)}"
+
+
+def _kind(x):
+    """What one picture of `compare` is, whatever was measured."""
+    if x.ndim == 3:
+        return f"{'a grey' if len(x) == 1 else 'a colour'} image of {x.shape[1]}×{x.shape[2]} pixels"
+    return {"f": "a map from dark (low) to bright (high)", "b": "the pixels marked"}.get(
+        x.dtype.kind, "a mask"
+    )
+
+
+def _unmeasured(caption):
+    """A caption without the parts between its commas that hold a decimal fraction or a percentage."""
+    return ",".join(part for part in caption.split(",") if not re.search(r"\d[.e]-?\d|\d\s?%", part)).strip()
 
 
 def pair(image, mask, data, *, alt=None):
@@ -164,7 +189,7 @@ def pair(image, mask, data, *, alt=None):
     """
     mask = class_map(mask, data)
     figure = sheet([image_pixels(image), painted(mask, data)], 2, legend=legend_of([mask], data))
-    return Picture(figure, alt or f"An image and its mask: {shares(mask, data)}.")
+    return _described(figure, alt, f"An image and its mask: {shares(mask, data)}.", "An image and its mask.")
 
 
 def _same_size(image, *masks):
@@ -191,9 +216,11 @@ def overlay(image, mask, data, opacity=0.5, *, classes=None, alt=None):
     mixed = (grey * (1 - weight) + painted(mask, data) * weight).round().astype(np.uint8)
     figure = sheet([mixed], 1, legend=legend_of([mask], data))
     if classes is None:
-        return Picture(figure, alt or f"An image with its mask laid over it: {shares(mask, data)}.")
+        steady = "An image with its mask laid over it."
+        return _described(figure, alt, f"{steady[:-1]}: {shares(mask, data)}.", steady)
     seen = [class_name(k, data) for k in np.unique(laid) if k != data.ignore_index]
-    return Picture(figure, alt or f"An image with {', '.join(seen) or 'nothing'} laid over it.")
+    steady = "An image with some classes of its mask laid over it."
+    return _described(figure, alt, f"An image with {', '.join(seen) or 'nothing'} laid over it.", steady)
 
 
 def _numbers(classes, data):
@@ -224,8 +251,8 @@ def errors(image, prediction, mask, data, *, alt=None):
     legend = [(style.ERROR, f"wrong: {100 * share:.1f} % of the pixels")]
     if void.any():
         legend.append((style.PAPER, "void, not counted"))
-    alt = alt or _wrong(prediction[wrong], mask[wrong], share, data)
-    return Picture(sheet([cell], 1, legend=legend), alt)
+    measured = _wrong(prediction[wrong], mask[wrong], share, data)
+    return _described(sheet([cell], 1, legend=legend), alt, measured, "Wrong pixels over the dimmed image.")
 
 
 def _wrong(prediction, mask, share, data):
@@ -267,7 +294,7 @@ def confusion(matrix, data, *, alt=None):
     page.write(label, 0, ["called →"])
     with rc_context(style.rules()):
         axes = page.axes(label, above, wide * size, tall * size)
-        blues = LinearSegmentedColormap.from_list("confusion", ["#f1efe9", "#8fb8dc", "#1468b3", "#0b3560"])
+        blues = LinearSegmentedColormap.from_list("confusion", style.SHADES)
         axes.imshow(share, cmap=blues, vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(size), names, rotation=90 if upright else 0)
         axes.set_yticks(range(size), names)
@@ -280,7 +307,8 @@ def confusion(matrix, data, *, alt=None):
                 axes.text(column, row, f"{100 * share[row, column]:.0f}", ha="center", va="center", color=ink)
         for row in np.flatnonzero(total == 0):
             axes.text((size - 1) / 2, row, "absent", ha="center", va="center", color=style.SOFT)
-    return Picture(page.figure, alt or _confused(share, total, names))
+    steady = f"Confusion matrix, percent of each true class: {', '.join(names)}."
+    return _described(page.figure, alt, _confused(share, total, names), steady)
 
 
 def _confused(share, total, names):
@@ -315,7 +343,7 @@ def feature_maps(maps, channels=4, *, alt=None):
     the layer, and its C × h × w. More than 4 channels go on in further rows.
     """
     stages = dict(maps) if isinstance(maps, Mapping) else {"": maps}
-    columns, cells, headings, clauses = min(channels, 4), [], [], []
+    columns, cells, headings, clauses, sizes = min(channels, 4), [], [], [], []
     for name, stage in stages.items():
         stage = array(stage, f"maps of {name}" if name else "maps")
         if stage.ndim != 4:
@@ -325,9 +353,13 @@ def feature_maps(maps, channels=4, *, alt=None):
         headings += [f"{name}: {size}".removeprefix(": ")] + [""] * (-(-channels // columns) - 1)
         row = [_stretched(stage[0, c]) for c in chosen]
         cells += row + [None] * (len(headings) * columns - len(cells) - len(row))
-        clauses.append(f"{name or 'one layer'}, {size}, channels {', '.join(map(str, chosen))}")
-    text = f"Feature maps, one row a stage, the channels that vary most: {'; '.join(clauses)}."
-    return Picture(sheet(cells, columns, headings=headings), alt or text)
+        sizes.append(f"{name or 'one layer'}, {size}")
+        clauses.append(f"{sizes[-1]}, channels {', '.join(map(str, chosen))}")
+    measured, steady = (
+        f"Feature maps, one row a stage, the channels that vary most: {'; '.join(words)}."
+        for words in (clauses, sizes)
+    )
+    return _described(sheet(cells, columns, headings=headings), alt, measured, steady)
 
 
 def _stretched(channel):
@@ -348,7 +380,7 @@ def history(runs, *, lr=False, smooth=None, alt=None):
     rows = ["loss"] + ["mean IoU"] * any(run.val for run in runs.values()) + ["learning rate"] * lr
     ratios = [2.2] + [1] * (len(rows) - 1)
     figure, axes = canvas(
-        len(rows), height=1.15 * sum(ratios), sharex=True, height_ratios=ratios, squeeze=False
+        len(rows), height=1.3 * sum(ratios), sharex=True, height_ratios=ratios, squeeze=False
     )
     axes = dict(zip(rows, axes[:, 0]))
     clauses = []
@@ -376,7 +408,12 @@ def history(runs, *, lr=False, smooth=None, alt=None):
             loc="outside upper left", ncols=2, handlelength=1.8, columnspacing=1.2, fontsize=style.FONT
         )
     steps = max(run.step[-1] for run in runs.values())
-    return picture(figure, alt or f"Running mean of the loss over {steps} steps, {'; '.join(clauses)}.")
+    drawn = picture(figure, alt or f"Running mean of the loss over {steps} steps, {'; '.join(clauses)}.")
+    if not alt:
+        names = f", for {', '.join(runs)}" if any(runs) else ""
+        below = f"; below it the {' and the '.join(rows[1:])}" if rows[1:] else ""
+        drawn.said = f"The loss of {steps} steps and its running mean{names}{below}."
+    return drawn
 
 
 def _running_mean(values, window):

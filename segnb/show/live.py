@@ -1,17 +1,28 @@
 """What players and demos have in common: a piece of HTML that runs in the page, without a kernel."""
 
+# Said in HTML where scripts do not run (the script takes it away) and in plain text.
+WHERE = "Where scripts run, as on the course's site, on Colab and in a trusted JupyterLab, it can be moved by hand."
+
 
 class Live:
-    """HTML for a cell's output: on the site, on Colab and in JupyterLab it runs by itself. `alt` says what it shows."""
+    """HTML for a cell's output: on the site, on Colab and in JupyterLab it runs by itself.
 
-    def __init__(self, html, alt):
-        self.html, self.alt = html, alt
+    `alt` says what it shows, also as plain text. `still`: the bytes of a PNG of it, for what is made of a notebook on
+    paper, and `width`, that picture's on the page.
+    """
+
+    def __init__(self, html, alt, still, width):
+        self.html, self.alt, self.still, self.width = html, alt, still, width
 
     def _repr_html_(self):
         return self.html
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/html": self.html, "text/plain": f"<{self.alt}>"}
+        from base64 import b64encode
+
+        png = b64encode(self.still).decode()
+        data = {"text/html": self.html, "image/png": png, "text/plain": f"{self.alt} {WHERE}"}
+        return data, {"image/png": {"alt": self.alt, "width": self.width}}
 
     def __repr__(self):
         return f"<{self.alt}>"

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import style
 from .figures import Picture, draw
-from .live import Live, identifier, quoted
+from .live import WHERE, Live, identifier, quoted
 
 # Without scripts (GitHub, a notebook not yet trusted) the first frame stands there, with its caption and a slider that
 # says by being disabled that it cannot move. Colours are inherited, so the page decides between light and dark.
@@ -16,12 +16,14 @@ _PAGE = """<div id="{id}" class="ep-player" role="group" aria-label="{label}" st
 <input type="range" min="0" max="{last}" value="0" step="1" disabled aria-label="{label}: picture"
  style="flex:1;min-width:8em;height:1.8em;accent-color:#1468b3;accent-color:light-dark(#1468b3,#7fb8ea)"></div>
 <output aria-live="polite" style="display:block;min-height:1.5em">{caption}</output>
+<p class="ep-still">{told}</p>
 <script>
 (function () {{
   const frames = {frames}, alts = {alts}, captions = {captions}, pause = {pause};
   for (const root of document.querySelectorAll('[id="{id}"]')) {{
     if (root.dataset.alive) continue;
     root.dataset.alive = "yes";
+    root.querySelector(".ep-still").remove();
     const image = root.querySelector("img"), slider = root.querySelector("input");
     const button = root.querySelector("button"), caption = root.querySelector("output");
     let timer = null;
@@ -86,7 +88,8 @@ def player(frames, alts, *, captions=None, fps=None, name=None, data=None, label
     else:
         tall = max(cell.shape[0] / cell.shape[1] for cell in cells)
         width = round(min(style.WIDTH, 3.4 / tall) * style.SHOWN)
-    sources = [_source(cell) for cell in _equal(cells)]
+    cells = list(_equal(cells))
+    sources = [_source(cell) for cell in cells]
     page = _PAGE.format(
         id="ep-player-" + (identifier(name) if name else _fingerprint(sources, alts, captions)),
         label=escape(label),
@@ -97,12 +100,14 @@ def player(frames, alts, *, captions=None, fps=None, name=None, data=None, label
         button=_BUTTON if fps else "",
         last=len(frames) - 1,
         caption=escape(captions[0]),
+        told=escape(f"{label}, the first of {len(frames)}: {alts[0].rstrip('.')}. {WHERE}"),
         frames=quoted(sources),
         alts=quoted(alts),
         captions=quoted(list(captions)),
         pause=round(1000 / fps) if fps else 0,
     )
-    return Live(page, f"{label}: {'; '.join(alt.rstrip('.') for alt in alts)}.")
+    words = f"{label}: {'; '.join(alt.rstrip('.') for alt in alts)}."
+    return Live(page, words, style.encode(cells[0]), width)
 
 
 def _pixels(frame, data, i):

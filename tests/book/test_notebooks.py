@@ -10,6 +10,7 @@ import pytest
 
 from book.tools import notebooks
 from book.tools.execute import METADATA, cost_cell, cost_line
+from segnb.show import style
 
 ALL = notebooks.find()
 EXECUTED = notebooks.find("chapter", "deeper", "solution")
@@ -76,13 +77,13 @@ def test_directives_are_recognised():
 
 @every
 def test_is_small_enough(path):
-    assert path.stat().st_size <= 2_000_000
+    assert path.stat().st_size <= 4_000_000
     for cell in notebooks.code_cells(notebooks.read(path)):
         for output in notebooks.pictures(cell):
             for mime, data in output.data.items():
                 if mime.startswith("image/"):
                     size = len(base64.b64decode(data)) if mime != "image/svg+xml" else len(data)
-                    assert size <= 150_000, cell.source
+                    assert size <= style.LIMIT, cell.source
 
 
 @executed

@@ -8,6 +8,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 from book.tools import icons, notebooks
+from segnb.show import style
 
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 # What Chromium reports although nothing is wrong: it asks for an icon that is not linked, on the page that redirects.
@@ -245,6 +246,32 @@ def test_pictures_keep_their_colours_in_the_dark(address, browser):
             "return [...document.querySelectorAll('article img')].map((image) => getComputedStyle(image).filter)"
         )
         assert set(filters) <= {"none"}
+
+
+def test_pictures_lie_on_a_light_card_with_round_corners_in_the_dark(address, browser):
+    visit(browser, f"{address}/chapters/06_unet.html", 1280, "dark")
+    cards = browser.run("""
+      return [...document.querySelectorAll("article .cell_output .output.image_png img, article .cell_output > img, article .cell_output p > img")]
+        .map((image) => {
+          const canvas = document.createElement("canvas");
+          canvas.getContext("2d").drawImage(image, 0, 0);
+          return [parseFloat(getComputedStyle(image).borderTopLeftRadius), canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0]];
+        });
+    """)
+    assert len(cards) > 5
+    assert all(radius >= 4 and ground > 240 for radius, ground in cards)
+
+
+def test_a_phone_shows_pictures_at_the_width_their_letters_are_made_for(address, browser):
+    for path in notebooks.find("chapter"):
+        place = path.relative_to(notebooks.ROOT).with_suffix(".html")
+        visit(browser, f"{address}/{place.as_posix()}", 360, "light")
+        widths = browser.run("""
+          return [...document.querySelectorAll("article .cell_output img")].filter((image) => image.offsetParent)
+            .map((image) => [image.getBoundingClientRect().width, image.naturalWidth]);
+        """)
+        assert widths
+        assert all(wide >= style.PHONE for wide, whole in widths if whole >= 2 * style.PHONE), place
 
 
 def test_the_landing_page_s_street(address, browser):

@@ -8,9 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from segnb import demos
 from segnb.show import style
+from segnb.show.live import WHERE
 from tests.show.test_figures import contrast
 
 ALL = demos.__all__
@@ -43,7 +45,11 @@ def test_it_is_small_and_asks_no_other_host(name):
 def test_it_says_what_it_shows(name):
     demo = made(name)
     assert demo.alt.split(": ", 1)[1] in demo.html.replace("&#x27;", "'")
-    assert set(demo._repr_mimebundle_()) == {"text/html", "text/plain"}
+    data, metadata = demo._repr_mimebundle_()
+    assert set(data) == {"text/html", "image/png", "text/plain"}
+    assert data["text/plain"] == f"{demo.alt} {WHERE}"
+    assert metadata["image/png"]["alt"] == demo.alt
+    assert WHERE in BeautifulSoup(demo.html, "html.parser").select_one(".ep-still").text
 
 
 def test_without_scripts_a_picture_with_alt_text_stands_there(browser, name):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from segnb import show
+from tests.show.test_figures import drawn_words
 
 RUNS = {"none": [0.30, 0.34, 0.41], "square_root": [0.44, 0.45, 0.43]}
 STUDY = {name: {"mean IoU": runs, "boundary F1": [run / 2 for run in runs]} for name, runs in RUNS.items()}
@@ -131,3 +132,16 @@ def test_nothing_is_drawn_without_a_sentence():
     ):
         with pytest.raises(ValueError, match="needs an alt text"):
             draw()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_numbers_of_axes_side_by_side_do_not_run_into_each_other(count):
+    names = ("global accuracy", "class accuracy", "mean IoU")[:count]
+    study = {
+        name: {"global accuracy": [0.851, 0.909], "class accuracy": [0.6, 0.79], "mean IoU": [0.47, 0.65]}
+        for name in ("Bilinear-Interpolation", "SingleChannelDecoder", "FCN-Basic")
+    }
+    words = drawn_words(show.dots(study, names, alt="three rows").figure)
+    assert len(words) >= 3 * count + 3
+    for i, box in enumerate(words):
+        assert not any(box.shrunk(0.9, 0.6).overlaps(other.shrunk(0.9, 0.6)) for other in words[:i])

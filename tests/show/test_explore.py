@@ -48,7 +48,7 @@ def test_it_starts_at_the_strongest_channel_of_the_first_stage(explorer):
     assert (stage.value, channel.value, channel.max) == ("wide", 2, 2)
     assert list(stage.options) == ["wide", "small"]
     assert words.value == "8 × 8 values, min 0, max 2, mean 1, 2 % zero"
-    assert Image.open(io.BytesIO(frame.value)).size[0] == 750
+    assert Image.open(io.BytesIO(frame.value)).size[0] == round(show.style.WIDTH * show.style.DPI)
 
 
 def test_choosing_replaces_the_one_picture(explorer):
@@ -87,6 +87,16 @@ def test_the_output_holds_the_widget_and_a_still_picture(explorer):
         "The image, and of each stage the channel that varies most: wide, channel\u00a02 (8 × 8); small, channel\u00a01 (4 × 4)."
     )
     assert len(explorer.still.figure.axes) == 3
+
+
+def test_the_plain_text_names_the_stages_and_what_there_is_to_do(explorer, mask_explorer):
+    assert explorer._repr_mimebundle_()[0]["text/plain"] == (
+        "The image, and of each stage the channel that varies most: wide (8 × 8); small (4 × 4). "
+        "Run the cell, and choose the stage and the channel by hand."
+    )
+    assert mask_explorer._repr_mimebundle_()[0]["text/plain"] == (
+        "An image with its mask laid over it. Run the cell, and choose the opacity and the classes by hand."
+    )
 
 
 def test_layers_are_chosen_by_name():

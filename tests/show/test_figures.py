@@ -74,8 +74,12 @@ def inside(picture):
 def test_a_notebook_gets_one_png_with_its_alt_text(drawn):
     data, metadata = drawn._repr_mimebundle_()
     assert set(data) == {"image/png", "text/plain"}
+    assert data["text/plain"] == "what there is to see"
     assert metadata == {
-        "image/png": {"alt": "what there is to see", "width": round(drawn.figure.get_figwidth() * 104)}
+        "image/png": {
+            "alt": "what there is to see",
+            "width": round(drawn.figure.get_figwidth() * style.SHOWN),
+        }
     }
     image = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert image.format == "PNG"
@@ -88,6 +92,40 @@ def test_every_picture_brings_an_alt_text_of_its_own():
     assert all(len(text) > 12 for text in texts)
 
 
+OTHERS = {
+    "pair": lambda: show.pair(1 - IMAGE, MASK.clamp(max=1), DATA),
+    "overlay": lambda: show.overlay(IMAGE, MASK.flip(0).clamp(max=1), DATA),
+    "errors": lambda: show.errors(IMAGE, MASK.clamp(max=0), MASK, DATA),
+    "confusion": lambda: show.confusion(torch.tensor([[1, 1, 8], [0, 4, 0], [3, 0, 3]]), DATA),
+    "feature_maps": lambda: show.feature_maps(
+        {"low": noise(2, 6, 9, 9).flip(1), "high": noise(2, 3, 4, 4).flip(1)}
+    ),
+    "history": lambda: show.history(
+        {name: SimpleNamespace(**vars(RUN) | {"loss": [3.0, 3.0, 2.0, 2.0], "lr": RUN.lr[::-1], "val": [(4, 0.9)]})
+         for name in ("with skips", "without")},
+        lr=True,
+    ),
+    "compare": lambda: show.compare([IMAGE, MASK.flip(0), noise(5, 5) / 3, MASK == 2], DATA, vmin=0, vmax=1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_plain_text_says_what_it_is_and_nothing_that_was_measured(name):
+    one, other = ALL[name](), OTHERS[name]()
+    assert one.alt != other.alt
+    said = one._repr_mimebundle_()[0]["text/plain"]
+    assert said == other._repr_mimebundle_()[0]["text/plain"]
+    assert len(said.split()) >= 4
+    assert said.endswith(".")
+
+
+def test_what_was_measured_is_left_out_of_captions():
+    captions = ["net, 2.2 % wrong", "P(sky), 1e-5", "7 pixels", "IoU 0.75"]
+    said = show.compare([IMAGE] * 4, captions=captions).said
+    image = "a colour image of 3×4 pixels"
+    assert said == f"Net: {image}; P(sky): {image}; 7 pixels: {image}; {image}."
+
+
 def test_an_empty_alt_text_is_refused(drawn):
     with pytest.raises(ValueError, match="alt text"):
         show.picture(drawn.figure, "  ")
@@ -95,10 +133,14 @@ def test_an_empty_alt_text_is_refused(drawn):
 
 def test_letters_stay_legible_on_a_phone(drawn):
     figure = drawn.figure
-    assert figure.get_figwidth() <= style.WIDTH
-    on_phone = 330 / (72 * style.WIDTH)  # px per point, once a full-width picture is squeezed to 330 px
+    on_phone = min(style.SHOWN, style.PHONE / figure.get_figwidth()) / 72  # px per point
     letters = [text for text in figure.findobj(Text) if text.get_text()]
-    assert all(text.get_fontsize() * on_phone >= 9.5 for text in letters)
+    assert all(text.get_fontsize() * on_phone >= 11 for text in letters)
+
+
+def test_the_file_has_twice_the_pixels_of_the_page(drawn):
+    shown = drawn._repr_mimebundle_()[1]["image/png"]["width"]
+    assert abs(drawn.pixels.shape[1] - 2 * shown) <= 2
 
 
 def drawn_words(figure):
@@ -246,17 +288,19 @@ BLIND = {
 }
 
 
+def lab(colour, eyes="none"):
+    """L*, a*, b* of #rrggbb, in which distances are about as large as they look."""
+    parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    linear = (np.array(BLIND[eyes]) @ linear).clip(0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(np.array(to_xyz) @ linear / (0.9505, 1, 1.089))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
 @pytest.mark.parametrize("eyes", BLIND)
 def test_lines_differ_to_all_eyes(eyes):
-    def lab(colour):
-        parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        linear = (np.array(BLIND[eyes]) @ linear).clip(0, 1)
-        to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-        x, y, z = np.cbrt(np.array(to_xyz) @ linear / (0.9505, 1, 1.089))
-        return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-
-    seen = [lab(colour) for colour in show.COLOURS.values()]
+    seen = [lab(colour, eyes) for colour in show.COLOURS.values()]
     apart = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
     assert min(apart) > 18
 
@@ -476,4 +520,4 @@ def test_a_cell_shows_its_picture_once_with_alt_text_in_the_metadata():
     for cell, alt in zip(notebook.cells[1:], ("a bright diagonal", "a rising line")):
         (output,) = cell.outputs
         assert output.metadata["image/png"]["alt"] == alt
-        assert output.data["text/plain"] == "<Picture>"
+        assert output.data["text/plain"] == alt

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from PIL import Image
 
 from segnb import show
+from segnb.show.live import WHERE
 
 ALTS = ["nothing bright", 'bright "left" & <b>above</b>', "bright right"]
 
@@ -133,14 +135,25 @@ def test_frames_of_several_sizes_get_paper_of_one_size():
 
 def test_noisy_pictures_stay_small():
     noise = torch.rand(3, 512, 512, generator=torch.Generator().manual_seed(0))
-    assert len(show.player([show.compare([noise])] * 2, ["a", "b"]).html) < 3 * 200_000
+    assert len(show.player([show.compare([noise])] * 2, ["a", "b"]).html) < 3 * 4 / 3 * show.style.LIMIT
 
 
 def test_it_says_what_it_shows():
     player = show.player(frames(), ["First.", "Second.", "Third."], label="Stages")
     assert player.alt == "Stages: First; Second; Third."
-    data = player._repr_mimebundle_()
-    assert data == {"text/html": player.html, "text/plain": "<Stages: First; Second; Third.>"}
+    data, metadata = player._repr_mimebundle_()
+    assert data["text/html"] == player.html
+    assert data["text/plain"] == f"Stages: First; Second; Third. {WHERE}"
+    still = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB"))
+    assert not still.any()  # the first frame
+    assert metadata["image/png"]["alt"] == player.alt
+
+
+def test_without_scripts_it_says_what_stands_there_and_where_it_moves(browser):
+    html = show.player(frames(), ["First.", "Second.", "Third."], label="Stages").html
+    words = f"Stages, the first of 3: First. {WHERE}"
+    assert words in BeautifulSoup(html, "html.parser").text
+    assert words not in browser.open(html).find_element("tag name", "body").text
 
 
 @pytest.mark.parametrize(
