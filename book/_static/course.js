@@ -50,27 +50,38 @@ function framesForPaper(player) {
   });
 }
 
-// Picture and mask of a street, one over the other. Dragged by mouse or finger or moved by the keys, the edge between
-// them follows; below it stands which class lies at the edge or under the pointer.
+// Picture and mask of a street, one over the other. The slider lies on the picture: dragged by mouse or finger or moved by
+// the keys, the edge between the two follows, and the class under the finger, the pointer or the edge is named there.
 function wipe(figure) {
   const layers = figure.querySelector(".ep-layers");
   const slider = figure.querySelector("input");
   const readout = figure.querySelector("output");
+  const tag = figure.querySelector(".ep-pointed");
   const columns = Number(figure.dataset.columns);
   const labels = figure.dataset.labels;
   const rows = labels.length / columns;
   const names = Object.fromEntries(figure.dataset.names.split(" ").map((pair) => pair.split(":")));
   let row = Math.floor(rows / 2);
 
+  const name = (column) => names[labels[row * columns + column]];
+  const atEdge = () => Math.min(columns - 1, Math.floor((1 - slider.value / 100) * columns));
   const cut = (percent) => {
     slider.value = percent;
     layers.style.setProperty("--cut", `${slider.value}%`);
+    slider.setAttribute("aria-valuetext", `Row ${row}, column ${atEdge()}: ${name(atEdge())}`);
   };
-  const atEdge = () => Math.min(columns - 1, Math.floor((1 - slider.value / 100) * columns));
+  // The name stands above its pixel, or below where there is no room, and never outside the picture.
   const say = (column) => {
-    const words = `Row ${row}, column ${column}: ${names[labels[row * columns + column]]}`;
-    readout.textContent = words;
-    slider.setAttribute("aria-valuetext", words);
+    readout.textContent = `Row ${row}, column ${column}: ${name(column)}`;
+    tag.textContent = name(column);
+    tag.hidden = false;
+    const box = layers.getBoundingClientRect();
+    const half = tag.offsetWidth / 2;
+    const x = ((column + 0.5) / columns) * box.width;
+    const y = ((row + 0.5) / rows) * box.height;
+    const away = 28;
+    tag.style.left = `${Math.max(half, Math.min(box.width - half, x)) - half}px`;
+    tag.style.top = `${y - away - tag.offsetHeight < 0 ? y + away : y - away - tag.offsetHeight}px`;
   };
   const place = (event) => {
     const box = layers.getBoundingClientRect();
@@ -78,6 +89,11 @@ function wipe(figure) {
     const across = (event.clientX - box.left) / box.width;
     row = inside((event.clientY - box.top) / box.height, rows);
     return { percent: 100 * (1 - across), column: inside(across, columns) };
+  };
+  const drag = (event) => {
+    const at = place(event);
+    if (event.buttons) cut(at.percent);
+    say(at.column);
   };
 
   slider.addEventListener("input", () => {
@@ -90,19 +106,19 @@ function wipe(figure) {
     if (!step) return;
     event.preventDefault();
     row = Math.min(rows - 1, Math.max(0, row + step));
+    cut(slider.value);
     say(atEdge());
   });
   layers.addEventListener("pointerdown", (event) => {
-    if (event.pointerId !== undefined && layers.setPointerCapture && event.isTrusted) layers.setPointerCapture(event.pointerId);
-    const at = place(event);
-    cut(at.percent);
-    say(at.column);
+    event.preventDefault(); // no text is selected, and the slider keeps the keys
+    slider.focus({ preventScroll: true, focusVisible: false });
+    if (event.isTrusted) layers.setPointerCapture(event.pointerId);
+    drag(event);
   });
-  layers.addEventListener("pointermove", (event) => {
-    const at = place(event);
-    if (event.buttons) cut(at.percent);
-    say(at.column);
-  });
+  layers.addEventListener("pointermove", drag);
+  for (const leaving of ["pointerleave", "pointercancel"]) layers.addEventListener(leaving, () => (tag.hidden = true));
+  slider.addEventListener("blur", () => (tag.hidden = true));
+  slider.disabled = false;
   cut(slider.value);
 }
 

@@ -8,7 +8,8 @@ from .atrous import atrous
 from .finer_map import finer_map
 from .loss_painter import loss_painter
 from .measures import measures
+from .one_pixel import one_pixel
 from .transposed import transposed
 from .unpooling import unpooling
 
-__all__ = ["atrous", "finer_map", "loss_painter", "measures", "transposed", "unpooling"]
+__all__ = ["atrous", "finer_map", "loss_painter", "measures", "one_pixel", "transposed", "unpooling"]

@@ -26,17 +26,23 @@ const demo = function (root, options) {
 
   const tree = kit.make("svg", { role: "img" }), plane = kit.make("svg", { role: "img" }), said = kit.said();
   const edit = (part) => function (v) { state.layers[state.chosen][part] = v; draw(); };
-  const kernel = kit.slider("kernel", 1, 5, 3, edit(0), 2), stride = kit.slider("stride", 1, 2, 1, edit(1)), rate = kit.slider("rate", 1, 6, 1, edit(2));
+  const words = (text) => (v) => `${text(v)}, layer ${state.chosen + 1}`;
+  const kernel = kit.slider("kernel", 1, 5, 3, edit(0), { step: 2, words: words((v) => `${v} by ${v}`) });
+  const stride = kit.slider("stride", 1, 2, 1, edit(1), { words: words((v) => `stride ${v}`) });
+  const rate = kit.slider("rate", 1, 6, 1, edit(2), { words: words((v) => `rate ${v}`) });
   const settle = function () { [kernel, stride, rate].forEach((row, i) => row.set(state.layers[state.chosen][i])); draw(); };
   const quick = kit.make("div", { class: "ep-row" }, kit.make("span", {}, "start from"));
   for (const [text, rates] of Object.entries(presets)) {
     quick.append(kit.button(text.replace("rates ", ""), () => { state.layers = rates.map((r) => [3, 1, r]); settle(); }));
     quick.lastChild.setAttribute("aria-label", "three 3 by 3 layers, " + text);
   }
+  const layer = kit.choice(root, "layer, from below", ["1", "2", "3"], 0, (v) => { state.chosen = v; settle(); });
+  const title = (text) => kit.make("p", {}, text);
   root.append(
-    quick, kit.choice(root, "layer", ["1 (lowest)", "2", "3"], 0, (v) => { state.chosen = v; settle(); }), kernel, stride, rate,
-    kit.make("p", {}, "One output pixel (top) and what it reads in each layer, down to the image (bottom):"), tree,
-    kit.make("p", {}, "The image pixels it sees, in two dimensions:"), plane, said);
+    kit.panels(
+      [quick, layer, kernel, stride, rate, title("One output pixel (top), and what it reads, down to the image:"), tree],
+      [title("The image pixels it sees:"), plane]),
+    said);
 
   function draw() {
     const list = levels(state.layers), { size, seen, holes, stride, paths } = measure(state.layers);
@@ -48,7 +54,7 @@ const demo = function (root, options) {
     const most = list.map((level) => Math.max(...level.values()));
     tree.replaceChildren();
     tree.setAttribute("viewBox", `-1 -1 ${2 * middle + 2} ${3 * high + side + 2}`);
-    tree.style.maxWidth = (2 * reach + 1) * 24 + "px";
+    tree.style.maxWidth = Math.min(24 / side, 180 / (3 * high + side)) * 2 * middle + "px";
     let lines = "";
     state.layers.forEach(function ([k, s, r], l) {
       for (const at of list[l + 1].keys()) for (let j = 0; j < k; j++) {
@@ -63,7 +69,7 @@ const demo = function (root, options) {
 
     plane.replaceChildren();
     plane.setAttribute("viewBox", `-0.2 -0.2 ${size + 0.4} ${size + 0.4}`);
-    plane.style.maxWidth = Math.min(size * 24, 300) + "px";
+    plane.style.maxWidth = `min(${size * 24}px, var(--ep-most))`;
     let used = "";
     paths.forEach((a, i) => paths.forEach((b, j) => { if (a && b) used += `M${j} ${i}h.94v.94h-.94z`; }));
     plane.append(
@@ -73,7 +79,7 @@ const demo = function (root, options) {
     const weights = state.layers.reduce((sum, layer) => sum + layer[0] ** 2, 0), text = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
     const gaps = holes ? `It looks at ${seen} of them along a line and leaves ${text(holes, "hole")}: in two dimensions it sees ${seen * seen} of ${size * size} pixels.`
       : "It looks at every one of them.";
-    said.textContent = `Field of view ${size} × ${size} pixels from ${text(weights, "weight")}. ${gaps} Output stride ${stride}.`;
+    said.say(`Field of view ${size} × ${size} pixels from ${text(weights, "weight")}.`, gaps, `Output stride ${stride}.`);
     tree.setAttribute("aria-label", `Paths from one output pixel to ${size} pixels of the image: ${paths.join(" ")}`);
     plane.setAttribute("aria-label", `Field of view of ${size} by ${size} pixels, ${size * size - seen * seen} of them not seen`);
   }

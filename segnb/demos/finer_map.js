@@ -18,13 +18,13 @@ const demo = function (root, options) {
   };
 
   const plane = kit.make("svg", { role: "img", viewBox: `-0.1 -0.1 ${finest + 0.2} ${finest + 0.2}` });
-  const meter = kit.make("svg", { role: "img", viewBox: "0 0 100 5", preserveAspectRatio: "none", style: "height:26px" }), reading = kit.make("span", {}), said = kit.said();
+  const meter = kit.make("svg", { role: "img", viewBox: "0 0 100 5", preserveAspectRatio: "none", style: "height:26px" }), reading = kit.make("p", {}), said = kit.said();
   const picture = kit.make("img", { src: options.picture, alt: "The picture: patches of grey ground among grass and sand", width: 104, height: 104 });
-  plane.style.maxWidth = "310px";
-  plane.style.flex = "1 1 250px";
-  const removed = kit.slider("strides taken out", 0, strides.length - 1, 0, (v) => { state.removed = v; draw(); });
+  plane.style.maxWidth = "300px";
+  const removed = kit.slider("strides taken out", 0, strides.length - 1, 0, (v) => { state.removed = v; draw(); },
+    { words: (v) => `${v}, output stride ${strides[v]}` });
   const way = kit.choice(root, "layer that lost its stride", ways, 0, (v) => { state.way = v; draw(); });
-  root.append(removed, way, kit.make("div", { class: "ep-row" }, plane, picture), reading, meter, said);
+  root.append(kit.panels([removed, way, picture, reading, meter, said], plane));
 
   function draw() {
     const share = moved(state.removed, state.way), shown = dots(state.removed, state.way), percent = Math.round(100 * share);
@@ -43,7 +43,7 @@ const demo = function (root, options) {
     const verdict = state.removed === 0 ? "With every stride in its place there is nothing to compare yet." :
       percent === 0 ? `The ${old.flat().length} old ones, ringed, are what they were; the others are new, from the same weights.` :
         `The ${old.flat().length} old ones, ringed, are others now: this layer reads a map no finer than before, at twice its rate.`;
-    said.textContent = `${count}. ${verdict}`;
+    said.say(`${count}.`, verdict);
     plane.setAttribute("aria-label", `${count}; the old ones: ${shown.filter((dot) => dot.old).map((dot) => dot.value).join(" ")}`);
     meter.setAttribute("aria-label", reading.textContent);
   }

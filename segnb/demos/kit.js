@@ -12,29 +12,56 @@ const kit = {
     return element;
   },
 
-  slider(label, low, high, value, change, step = 1) {
-    const shown = kit.make("b", {}, String(value));
+  // words(value): what the slider's number means, for whoever does not see what it moves.
+  slider(label, low, high, value, change, { step = 1, words = String } = {}) {
+    const shown = kit.make("b", {});
     const input = kit.make("input", { type: "range", min: low, max: high, step, value, "aria-label": label,
-      oninput() { shown.textContent = input.value; change(Number(input.value)); } });
+      oninput() { tell(); change(Number(input.value)); } });
+    const tell = function () {
+      shown.textContent = input.value.replace("-", "−");
+      input.setAttribute("aria-valuetext", words(Number(input.value)));
+    };
     const row = kit.make("div", { class: "ep-row ep-slider" }, kit.make("span", {}, label), input, shown);
-    row.set = function (to) { input.value = to; shown.textContent = input.value; };
+    row.set = function (to) { input.value = to; tell(); };
+    tell();
     return row;
   },
 
+  radio(root, label, value, chosen, change) {
+    const twins = [...document.querySelectorAll(".ep-demo")];
+    const input = kit.make("input", { type: "radio", name: "ep-" + label + twins.indexOf(root), value, onchange() { change(value); } });
+    input.checked = chosen;
+    return input;
+  },
+
   choice(root, label, names, chosen, change) {
-    const twins = [...document.querySelectorAll(".ep-demo")], group = kit.make("div", { class: "ep-row", role: "radiogroup", "aria-label": label }, kit.make("span", {}, label));
-    names.forEach(function (name, i) {
-      const input = kit.make("input", { type: "radio", name: "ep-" + label + twins.indexOf(root), value: i, onchange() { change(i); } });
-      input.checked = i === chosen;
-      group.append(kit.make("label", {}, input, name));
-    });
+    const group = kit.make("div", { class: "ep-row", role: "radiogroup", "aria-label": label }, kit.make("span", {}, label));
+    names.forEach((name, i) => group.append(kit.make("label", {}, kit.radio(root, label, i, i === chosen, change), name)));
     group.set = function (i) { group.querySelectorAll("input")[i].checked = true; };
     return group;
   },
 
   button(label, press) { return kit.make("button", { type: "button", onclick: press }, label); },
 
-  said() { return kit.make("div", { class: "ep-said", role: "status", "aria-live": "polite" }); },
+  // What there is to say, sentence by sentence. Only a sentence that has changed is written again, and so only that one
+  // is read out. say(...) gives them all; point(text) sets one before them, about the pixel under the cursor.
+  said() {
+    const box = kit.make("div", { class: "ep-said", "aria-live": "polite", "aria-atomic": "false" });
+    const write = function (i, text) {
+      while (box.children.length <= i) box.append(kit.make("span", {}));
+      const words = text ? text + " " : "";
+      if (box.children[i].textContent !== words) box.children[i].textContent = words;
+    };
+    box.point = (text) => write(0, text);
+    box.say = function (...sentences) {
+      for (let i = 0; i < Math.max(sentences.length, box.children.length - 1); i++) write(i + 1, sentences[i]);
+      box.point("");
+    };
+    return box;
+  },
+
+  // Pieces one beside the other, or one below the other where there is no room.
+  panels(...pieces) { return kit.make("div", { class: "ep-panels" }, ...pieces.map((piece) => kit.make("div", {}, ...[piece].flat()))); },
 
   // The book's sequential map, dark to bright, for t in 0..1.
   heat(t) {
@@ -52,7 +79,7 @@ const kit = {
   // One pixel: a square with a number in it. `rgb` null leaves it open, for "nothing here".
   pixel(x, y, side, rgb, text = "", size = side * 0.5) {
     const group = kit.make("g", { transform: `translate(${x} ${y})` });
-    group.append(kit.make("rect", { width: side, height: side, fill: rgb ? kit.css(rgb) : "none", class: rgb ? false : "ep-faint" }));
+    group.append(kit.make("rect", { width: side, height: side, fill: rgb ? kit.css(rgb) : "none", class: rgb ? "ep-pixel" : "ep-faint" }));
     if (text !== "") {
       const style = `font-size:${size}px` + (rgb ? `;fill:${kit.ink(rgb)}` : "");
       group.append(kit.make("text", { x: side / 2, y: side / 2, style }, text));
@@ -96,7 +123,7 @@ const kit = {
       const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, move = moves[event.key];
       if (move) {
         at = [Math.min(rows - 1, Math.max(0, at[0] + move[0])), Math.min(columns - 1, Math.max(0, at[1] + move[1]))];
-        said.textContent = `Row ${at[0] + 1}, column ${at[1] + 1}: ${describe(at[0], at[1])}`;
+        said.point(`Row ${at[0] + 1}, column ${at[1] + 1}: ${describe(at[0], at[1])}.`);
       } else if (event.key === " " || event.key === "Enter") act(at, true);
       else return;
       event.preventDefault();

@@ -1,6 +1,6 @@
 // Paint a mask, slide a prediction: what does each loss say, and which pixels does its gradient pull at?
 const demo = function (root, options) {
-  const n = 28, side = 10, count = n * n;
+  const n = options.mask.length, side = 10, count = n * n;
   const names = ["cross-entropy", "weighted cross-entropy", "focal", "Dice, foreground", "Dice, both classes"];
   const state = { mask: options.mask.flat(), inside: 0.2, outside: 0.2, shift: 0, shown: 0, brush: 1 };
   const sum = (list) => list.reduce((a, b) => a + b, 0);
@@ -43,20 +43,26 @@ const demo = function (root, options) {
 
   const view = `-1 -1 ${n * side + 2} ${n * side + 2}`, said = kit.said();
   const canvas = kit.make("svg", { viewBox: view }), field = kit.make("svg", { viewBox: view, role: "img" });
-  const both = kit.make("div", { class: "ep-row", style: "flex-wrap:nowrap;align-items:flex-start" },
-    kit.make("div", { style: "flex:1" }, "your mask", canvas), kit.make("div", { style: "flex:1" }, "gradient", field));
-  const cells = kit.make("g"), table = kit.make("table");
-  canvas.append(kit.make("rect", { width: n * side, height: n * side, class: "ep-faint" }), cells);
-  field.append(kit.make("rect", { width: n * side, height: n * side, class: "ep-faint" }));
-  const square = kit.button("small square", () => fill((i, j) => Math.abs(i - 13.5) < 2 && Math.abs(j - 13.5) < 2));
-  const slide = (label, key, low, high, step) => kit.slider(label, low, high, state[key], (v) => { state[key] = v; draw(); }, step);
-  root.append(both,
-    kit.make("div", { class: "ep-row" }, square, kit.button("large square", () => fill((i, j) => i > 4 && i < 23 && j > 4 && j < 23)),
-      kit.button("clear", () => fill(() => false))),
-    slide("p on shape", "inside", 0.01, 0.99, 0.01), slide("p elsewhere", "outside", 0.01, 0.99, 0.01),
-    slide("shift", "shift", -6, 6, 1),
-    kit.choice(root, "gradient of", names, 0, (v) => { state.shown = v; draw(); }), table, said);
-  kit.field(canvas, { rows: n, columns: n, side, label: "Mask of 28 by 28 pixels to paint", drag: true, said,
+  const cells = kit.make("g"), sheet = () => kit.make("path", { d: lines, class: "ep-faint", "stroke-width": 0.3 });
+  const lines = Array.from({ length: n + 1 }, (_, i) => `M0 ${i * side}h${n * side}M${i * side} 0v${n * side}`).join("");
+  canvas.append(cells, sheet());
+  field.append(sheet());
+  // A square of `width` pixels in the middle, or where the middle would be.
+  const square = (width) => () => fill((i, j) => [i, j].every((k) => k >= (n - width) >> 1 && k < ((n - width) >> 1) + width));
+  const slide = (label, key, low, high, step, words) => kit.slider(label, low, high, state[key], (v) => { state[key] = v; draw(); }, { step, words });
+  const head = kit.make("tr", {}, ...["gradient of", "value", "share"].map((text) => kit.make("th", { scope: "col" }, text)));
+  const numbers = names.map(() => [kit.make("td"), kit.make("td")]);
+  const table = kit.make("table", {}, head, ...names.map((name, i) => kit.make("tr", {},
+    kit.make("th", { scope: "row" }, kit.make("label", {}, kit.radio(root, "gradient of", i, i === 0, (v) => { state.shown = v; draw(); }), name)), ...numbers[i])));
+  const chance = (v) => `probability ${v}`, moved = (v) => (v ? `${Math.abs(v)} to the ${v > 0 ? "right" : "left"}` : "not moved");
+  const ready = [["one pixel", square(1)], ["small square", square(2)], ["large square", square(6)], ["clear", square(0)]];
+  canvas.style.maxWidth = "calc(1.4 * var(--ep-most))";
+  root.append(kit.panels(
+    ["your mask; orange: the prediction", canvas, slide("p on shape", "inside", 0.01, 0.99, 0.01, chance),
+      slide("p elsewhere", "outside", 0.01, 0.99, 0.01, chance), slide("shift", "shift", -3, 3, 1, moved)],
+    ["gradient: blue up, orange down", kit.make("div", { class: "ep-beside" }, field, kit.make("div", {}, ...ready.map(([text, press]) => kit.button(text, press)))),
+      table]), said);
+  kit.field(canvas, { rows: n, columns: n, side, label: `Mask of ${n} by ${n} pixels to paint`, drag: true, said,
     describe: (i, j) => (state.mask[i * n + j] ? "foreground" : "background"),
     press(i, j, first) {
       if (first) state.brush = 1 - state.mask[i * n + j];
@@ -88,12 +94,12 @@ const demo = function (root, options) {
       const d = squares((k) => pull[k] * sign > 0 && Math.ceil(10 * Math.abs(pull[k]) / most) === level);
       if (d) field.append(kit.make("path", { d, fill: colour, "fill-opacity": level / 10 }));
     }
-    const head = kit.make("tr", {}, ...["loss", "value", "of its gradient on the foreground"].map((t) => kit.make("th", { scope: "col" }, t)));
-    table.replaceChildren(head, ...all.map((loss, i) => kit.make("tr", {}, kit.make("th", { scope: "row" }, names[i]),
-      kit.make("td", {}, loss.value.toFixed(3)), kit.make("td", {}, Math.round(100 * share(loss.pull, y)) + " %"))));
-    said.textContent = `${front} of ${count} pixels are foreground (${(100 * front / count).toFixed(1)}\u00a0%). `
-      + `Under ${names[state.shown]}, ${Math.round(100 * share(pull, y))}\u00a0% of the gradient pulls at them. `
-      + "Blue pixels are to go up, orange ones down; the faintest are pulled least. The orange line is the shape predicted.";
+    all.forEach(function (loss, i) {
+      numbers[i][0].textContent = loss.value.toFixed(3);
+      numbers[i][1].textContent = Math.round(100 * share(loss.pull, y)) + " %";
+    });
+    said.say(`${front} of ${count} pixels are foreground.`,
+      `They get ${Math.round(100 * share(pull, y))}\u00a0% of the pull of ${names[state.shown]}.`);
     field.setAttribute("aria-label", `Gradient of ${names[state.shown]}: ${Math.round(100 * share(pull, y))} percent of it on the foreground`);
   }
   draw();

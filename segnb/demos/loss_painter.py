@@ -6,21 +6,21 @@ from .page import page
 def loss_painter(mask=None, *, name=None):
     """Five losses and their gradients, pixel by pixel, for a mask one paints and a prediction one slides.
 
-    `mask`: 28×28 zeros and ones to start from (default: a square of 16 pixels, 2 % of the picture). The prediction is
-    the painted shape, shifted, with one probability on it and another elsewhere; gradients are those by the foreground's
-    logit. Weights are N/(2·n_c), focal has γ = 2, and Dice of both classes is `segnb.losses.dice`.
+    `mask`: 10×10 zeros and ones to start from, so that each pixel is one per cent of the picture and as wide as a finger
+    needs it (default: a square of 4 pixels). The prediction is the painted shape, shifted, with one probability on it
+    and another elsewhere; gradients are those by the foreground's logit. Weights are N/(2·n_c), focal has γ = 2, and Dice of both classes is `segnb.losses.dice`.
     """
     import torch
 
     from .. import show
 
     if mask is None:
-        mask = torch.zeros(28, 28, dtype=torch.int64)
-        mask[12:16, 12:16] = 1
+        mask = torch.zeros(10, 10, dtype=torch.int64)
+        mask[4:6, 4:6] = 1
     mask = torch.as_tensor(mask).long()
-    if mask.shape != (28, 28) or not mask.eq(mask.clamp(0, 1)).all():
-        raise ValueError("mask must be 28×28 zeros and ones")
-    p = torch.full((28, 28), 0.2, dtype=torch.float64)
+    if mask.shape != (10, 10) or not mask.eq(mask.clamp(0, 1)).all():
+        raise ValueError("mask must be 10×10 zeros and ones")
+    p = torch.full((10, 10), 0.2, dtype=torch.float64)
     front = mask.double()
     total, overlap = p.sum() + front.sum(), (p * front).sum()
     pulls = {"cross-entropy": (p - front).abs(), "Dice": (2 * front / total - 2 * overlap / total**2).abs()}
@@ -29,7 +29,7 @@ def loss_painter(mask=None, *, name=None):
         for loss, pull in pulls.items()
     ]
     alt = (
-        f"{int(front.sum())} of 784 pixels are foreground, the prediction says 0.2 everywhere. Of the gradient, the "
+        f"{int(front.sum())} of 100 pixels are foreground, the prediction says 0.2 everywhere. Of the gradient, the "
         f"foreground gets {' and '.join(shares)}."
     )
     maps = {f"gradient of {loss}": pull / pull.max().clamp_min(1e-12) for loss, pull in pulls.items()}

@@ -29,17 +29,17 @@ const demo = function (root, options) {
   right.append(cells);
   const set = (rule) => function () { state.prediction = truth.map((row, i) => row.map((t, j) => rule(t, i, j))); draw(); };
   const table = kit.make("table"), means = kit.make("table");
+  for (const svg of [left, right]) svg.style.maxWidth = columns * 26 + 2 + "px";
   root.append(
-    kit.make("div", { class: "ep-row", style: "flex-wrap:nowrap;align-items:flex-start" },
-      kit.make("div", { style: "flex:1" }, "truth", left), kit.make("div", { style: "flex:1" }, "prediction", right)),
+    kit.panels(["truth", left], ["prediction (press a pixel to change it)", right]),
     kit.make("div", { class: "ep-row" }, kit.button("all right", set((t) => t)), kit.button(`all ${classes[0]}`, set(() => 0)),
       kit.button("as at first", set((_, i, j) => options.prediction[i][j]))),
-    means, table, said);
+    kit.panels(means, table), said);
   kit.field(right, { rows, columns, side, label: "The prediction", said, describe: (i, j) => classes[state.prediction[i][j]],
     press(i, j) {
       state.prediction[i][j] = (state.prediction[i][j] + 1) % classes.length;
       draw();
-      said.textContent = `Row ${i + 1}, column ${j + 1} is now ${classes[state.prediction[i][j]]}. ` + said.textContent;
+      said.point(`Row ${i + 1}, column ${j + 1} is now ${classes[state.prediction[i][j]]}.`);
     } });
 
   const cell = (x) => kit.make("td", {}, Number.isNaN(x) ? "–" : x.toFixed(3));
@@ -59,7 +59,7 @@ const demo = function (root, options) {
     means.replaceChildren(line("pixel accuracy", m.pixel_accuracy), line("mean class accuracy", m.mean_class_accuracy),
       line("mean IoU", m.mean_iou), line("frequency-weighted IoU", m.frequency_weighted_iou));
     table.replaceChildren(head("class", "accuracy", "IoU", "Dice"), ...classes.map((name, k) => line(name, m.class_accuracy[k], m.iou[k], m.dice[k])));
-    said.textContent = `${wrong} of ${rows * columns} pixels are wrong: pixel accuracy ${m.pixel_accuracy.toFixed(3)}, mean IoU ${m.mean_iou.toFixed(3)}.`;
+    said.say(`${wrong} of ${rows * columns} pixels are wrong.`, `Pixel accuracy ${m.pixel_accuracy.toFixed(3)}.`, `Mean IoU ${m.mean_iou.toFixed(3)}.`);
   }
   draw();
   return { count, measure, state };

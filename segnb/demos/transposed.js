@@ -17,12 +17,14 @@ const demo = function (root, options) {
   const inside = (sums, kernel, stride) => sums.slice(kernel - 1, (n - 1) * stride + 1);
 
   const line = kit.make("svg", { role: "img" }), plane = kit.make("svg", { role: "img" }), said = kit.said();
+  const slide = (key, most, words) => kit.slider(key, 1, most, state[key], (v) => { state[key] = v; draw(); }, { words });
   root.append(
-    kit.slider("kernel", 1, 6, state.kernel, (v) => { state.kernel = v; draw(); }),
-    kit.slider("stride", 1, 3, state.stride, (v) => { state.stride = v; draw(); }),
-    kit.choice(root, "weights", ["all ones", "bilinear"], 0, (v) => { state.kind = v; draw(); }),
-    kit.make("p", {}, "Each of six pixels stamps the kernel, one stride further on. Below: the sum."), line,
-    kit.make("p", {}, "The same in two dimensions:"), plane, said);
+    kit.panels(
+      [slide("kernel", 6, (v) => `${v} wide`), slide("stride", 3, (v) => `stamps ${v} apart`),
+        kit.choice(root, "weights", ["all ones", "bilinear"], 0, (v) => { state.kind = v; draw(); }),
+        kit.make("p", {}, "Each of six pixels stamps the kernel, one stride further on. Below: the sum."), line],
+      [kit.make("p", {}, "The same in two dimensions:"), plane]),
+    said);
 
   function draw() {
     const { kernel, stride, kind } = state, sums = stamped(kernel, stride, kind), w = weights(kernel, kind);
@@ -39,19 +41,19 @@ const demo = function (root, options) {
 
     plane.replaceChildren();
     plane.setAttribute("viewBox", `-1 -1 ${long * side + 2} ${long * side + 2}`);
-    plane.style.maxWidth = Math.min(long * 34, 340) + "px";
+    plane.style.maxWidth = `min(${long * 34}px, var(--ep-most))`;
     sums.forEach((a, i) => sums.forEach((b, j) => {
       plane.append(kit.pixel(j * side, i * side, side - 1, colour(a * b, top * top), long <= 13 ? kit.short(a * b) : "", size));
     }));
 
     const middle = inside(sums, kernel, stride), low = Math.min(...middle), high = Math.max(...middle);
     const what = kind ? "a weight of" : "stamps:", even = high - low < 1e-9;
-    let verdict = even ? `Even: away from the border every output pixel gets ${what} ${kit.short(high)}.`
+    const verdict = even ? `Even: away from the border every output pixel gets ${what} ${kit.short(high)}.`
       : `Uneven: away from the border an output pixel gets ${what} ${kit.short(low)} to ${kit.short(high)}, `
         + `in two dimensions ${kit.short(low * low)} to ${kit.short(high * high)}. A checkerboard.`;
-    if (!kind && kernel < stride) verdict += " The stamps are smaller than the stride, so some pixels get nothing.";
-    else if (!kind && !even) verdict += ` ${kernel} is not a multiple of ${stride}.`;
-    said.textContent = `${n} pixels in, ${long} out. ${verdict}`;
+    const reason = kind || even ? "" : kernel < stride ? "The stamps are smaller than the stride, so some pixels get nothing."
+      : `${kernel} is not a multiple of ${stride}.`;
+    said.say(`${n} pixels in, ${long} out.`, verdict, reason);
     line.setAttribute("aria-label", `${n} stamps of ${kernel}, each ${stride} further on; their sum is ${sums.map(kit.short).join(", ")}`);
     plane.setAttribute("aria-label", `The same in two dimensions, ${long} by ${long} pixels, from ${kit.short(Math.min(...sums) ** 2)} to ${kit.short(top * top)}`);
   }

@@ -32,14 +32,15 @@ const demo = function (root, options) {
   const svg = kit.make("svg", { viewBox: `-2 -24 ${width + 4} ${4 * side + 28}` });
   const cells = kit.make("g"), tokens = kit.make("g", { "pointer-events": "none" });
   svg.append(cells, tokens);
-  const steps = kit.slider("step", 0, 3, 0, (v) => { state.step = v; draw(); });
+  const done = ["the map", "the largest of each window", "pooled", "up again"];
+  const steps = kit.slider("step", 0, 3, 0, (v) => { state.step = v; draw(); }, { words: (v) => `${v}, ${done[v]}` });
   root.append(
     steps,
     kit.choice(root, "way up", ways, 0, (v) => { state.way = v; state.step = 3; steps.set(3); draw(); }),
     svg, said);
   const describe = (i, j) => String(state.map[i][j]);
   kit.field(svg, { rows: 4, columns: 4, side, label: "Map of 4 by 4 numbers", describe, said,
-    press(i, j) { state.map[i][j] = (state.map[i][j] + 1) % 10; draw(); said.textContent = `Now ${state.map[i][j]}. ` + said.textContent; } });
+    press(i, j) { state.map[i][j] = (state.map[i][j] + 1) % 10; draw(); said.point(`Now ${state.map[i][j]}.`); } });
 
   // The four maxima as tokens of their own, which move from panel to panel.
   const moving = [0, 1, 2, 3].map(function () {
@@ -76,13 +77,13 @@ const demo = function (root, options) {
     });
     const where = places.map(([a, b], k) => `${values[k]} from row ${a + 1}, column ${b + 1}`).join("; ");
     const rows = result.map((row) => row.map(kit.short).join(" ")).join(" / ");
-    said.textContent = [
+    said.say([
       "A map of 4 × 4 numbers. Press one to change it, or move the step.",
       `The largest number of each 2 × 2 window: ${values.join(", ")}.`,
       `Pooled, and remembered: ${where}.`,
-      `${ways[way]}: ${rows}. ` + ["Each number is back in its own place; the others are 0.", "Each number fills its window; where it came from is lost.",
-        "A smooth slope; where the numbers came from is lost.", "Each number stamps the same learned 2 × 2 kernel (here 1, ½, ½, ¼); where it came from is lost."][way],
-    ][step];
+      `${ways[way]}: ${rows}.`,
+    ][step], step < 3 ? "" : ["Each number is back in its own place; the others are 0.", "Each number fills its window; where it came from is lost.",
+      "A smooth slope; where the numbers came from is lost.", "Each number stamps the same learned 2 × 2 kernel (here 1, ½, ½, ¼); where it came from is lost."][way]);
   }
   draw();
   return { pool, ascend };

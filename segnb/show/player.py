@@ -6,72 +6,103 @@ import numpy as np
 
 from . import style
 from .figures import Picture, draw
-from .live import WHERE, Live, identifier, quoted
+from .live import Live, identifier
 
-# Without scripts (GitHub, a notebook not yet trusted) the first frame stands there, with its caption and a slider that
-# says by being disabled that it cannot move. Colours are inherited, so the page decides between light and dark.
+# All frames stand in the page as a contact sheet: that is what paper shows, and a page without scripts (GitHub, a
+# notebook not yet trusted). With scripts, the screen shows one of them over a slider. Colours are inherited, so the page
+# decides between light and dark.
 _PAGE = """<div id="{id}" class="ep-player" role="group" aria-label="{label}" style="max-width:{width}px">
-<img src="{source}" alt="{alt}" width="{width}" style="max-width:100%;height:auto;{pixels}">
-<div style="display:flex;gap:0.6em;align-items:center;margin-top:0.3em">{button}
-<input type="range" min="0" max="{last}" value="0" step="1" disabled aria-label="{label}: picture"
- style="flex:1;min-width:8em;height:1.8em;accent-color:#1468b3;accent-color:light-dark(#1468b3,#7fb8ea)"></div>
-<output aria-live="polite" style="display:block;min-height:1.5em">{caption}</output>
-<p class="ep-still">{told}</p>
+<style>
+.ep-player .ep-bar {{ display: flex; gap: 0.6em; align-items: center; margin-top: 0.3em; }}
+.ep-player .ep-bar button {{ min-width: 5em; min-height: 2em; font: inherit; color: inherit; background: transparent;
+  border: 1px solid currentColor; border-radius: 0.3em; cursor: pointer; }}
+.ep-player .ep-bar input {{ flex: 1; min-width: 7em; height: 1.8em; margin: 0;
+  accent-color: #1468b3; accent-color: light-dark(#1468b3, #7fb8ea); }}
+.ep-player .ep-bar :focus-visible {{ outline: 3px solid #d9760a; outline-offset: 2px; }}
+.ep-player output {{ display: block; min-height: 1.5em; }}
+@media screen {{ .ep-player.ep-alive .ep-sheet {{ display: none !important; }} }}
+@media print {{
+  .ep-player {{ max-width: none !important; }}
+  .ep-player .ep-stage {{ display: none; }}
+  .ep-player figure {{ break-inside: avoid; }}
+}}
+</style>
+<div class="ep-sheet" style="display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,{least}px),1fr));gap:0.6em">
+{sheet}
+</div>
 <script>
 (function () {{
-  const frames = {frames}, alts = {alts}, captions = {captions}, pause = {pause};
   for (const root of document.querySelectorAll('[id="{id}"]')) {{
-    if (root.dataset.alive) continue;
-    root.dataset.alive = "yes";
-    root.querySelector(".ep-still").remove();
-    const image = root.querySelector("img"), slider = root.querySelector("input");
-    const button = root.querySelector("button"), caption = root.querySelector("output");
+    if (root.classList.contains("ep-alive")) continue;
+    root.classList.add("ep-alive");
+    const frames = [...root.querySelectorAll(".ep-sheet img")], last = frames.length - 1;
+    const captions = [...root.querySelectorAll(".ep-sheet figcaption")].map((words) => words.textContent);
+    const add = (parent, tag, attributes) => parent.appendChild(Object.assign(document.createElement(tag), attributes));
+    const stage = document.createElement("div");
+    stage.className = "ep-stage";
+    root.querySelector(".ep-sheet").before(stage);
+    const image = stage.appendChild(frames[0].cloneNode()), bar = add(stage, "div", {{ className: "ep-bar" }});
+    const button = add(bar, "button", {{ type: "button" }});
+    const slider = add(bar, "input", {{ type: "range", min: 0, max: last, step: 1, value: 0 }});
+    const caption = add(stage, "output", {{}}), name = root.getAttribute("aria-label");
+    slider.setAttribute("aria-label", name + ": picture");
     let timer = null;
-    const stop = function () {{
-      clearInterval(timer); timer = null;
-      if (button) button.textContent = "Play";
-    }};
+    const at = () => Number(slider.value);
     const show = function (i) {{
       slider.value = i;
-      slider.setAttribute("aria-valuetext", alts[i]);
-      image.src = frames[i]; image.alt = alts[i];
-      caption.textContent = captions[i];
+      slider.setAttribute("aria-valuetext", frames[at()].alt);
+      image.src = frames[at()].src; image.alt = frames[at()].alt;
+      caption.textContent = captions[at()];
     }};
-    slider.disabled = false;
-    slider.addEventListener("input", function () {{ stop(); show(Number(slider.value)); }});
-    if (button) {{
-      button.disabled = false;
-      button.addEventListener("click", function () {{
-        if (timer) return stop();
-        if (Number(slider.value) === frames.length - 1) show(0);
-        button.textContent = "Pause";
-        timer = setInterval(function () {{
-          if (Number(slider.value) === frames.length - 1) stop(); else show(Number(slider.value) + 1);
-        }}, pause);
-      }});
-    }}
+    // While the pictures run, nobody reads out each of them; where they stop is said.
+    const run = function (running) {{
+      clearInterval(timer);
+      timer = running ? setInterval(() => (at() === last ? run(false) : show(at() + 1)), {pause}) : null;
+      button.textContent = running ? "Pause" : "Play";
+      button.setAttribute("aria-label", button.textContent + ": " + name);
+      caption.setAttribute("aria-live", running ? "off" : "polite");
+      if (!running) caption.textContent = captions[at()];
+    }};
+    const toggle = function () {{
+      if (!timer && at() === last) show(0);
+      run(!timer);
+    }};
+    slider.addEventListener("input", function () {{ run(false); show(at()); }});
+    button.addEventListener("click", toggle);
+    // Space plays and pauses on the slider too; the arrows move on the button too.
+    bar.addEventListener("keydown", function (event) {{
+      const step = {{ ArrowLeft: -1, ArrowRight: 1 }}[event.key];
+      if (event.target === slider && event.key === " ") toggle();
+      else if (event.target === button && step) {{ run(false); show(at() + step); }}
+      else return;
+      event.preventDefault();
+    }});
+    run(false);
     show(0);
   }}
 }})();
 </script>
 </div>"""
-_BUTTON = '<button type="button" disabled style="min-width:5em;min-height:2em">Play</button>'
+_FRAME = """<figure style="margin:0"><img src="{source}" alt="{alt}" width="{width}" style="max-width:100%;height:auto;{pixels}">
+<figcaption>{caption}</figcaption></figure>"""
 
 
-def player(frames, alts, *, captions=None, fps=None, name=None, data=None, label="Pictures in turn"):
-    """Pictures in turn under a slider, which needs neither a kernel nor the network. → an object for the cell's output
+def player(frames, alts, *, captions=None, fps=1.0, name=None, data=None, label=None):
+    """Pictures in turn over a slider and a Play button, which need neither a kernel nor the network. → a cell's output
 
     `frames`: `Picture` objects, PIL images, or tensors and arrays as `compare` draws them (integer masks need `data`);
     smaller ones are set on paper of the largest size. `alts`: one sentence a frame that says what there is to see.
-    `captions`: the short line below each (default "1 of 9"). `fps`: adds a Play button at that many frames a second.
-    `name`: makes the element's id; needed only when a page holds the same player twice. `label`: what the slider moves
-    through, for screen readers.
-    ``ValueError`` if a frame has no alt text or caption of its own.
+    `captions`: the short line below each (default "1 of 9"). `fps`: frames a second when played. `name`: makes the
+    element's id; needed only when a page holds the same player twice. `label`: the player's name, for screen readers
+    (default: from its first frame to its last, in the words of `captions` or else of `alts`). On paper, and without
+    scripts, all frames stand side by side.
+    ``ValueError`` if a frame has no alt text or caption of its own, or `fps` is not above 0.
     """
     from html import escape
 
     frames, alts = list(frames), list(alts)
-    captions = captions or [f"{i} of {len(frames)}" for i in range(1, len(frames) + 1)]
+    words = alts if captions is None else list(captions)
+    captions = words if captions is not None else [f"{i} of {len(frames)}" for i in range(1, len(frames) + 1)]
     if (
         not frames
         or len(alts) != len(frames)
@@ -82,6 +113,9 @@ def player(frames, alts, *, captions=None, fps=None, name=None, data=None, label
         )
     if len(captions) != len(frames):
         raise ValueError(f"{len(frames)} frames and {len(captions)} captions: give one each")
+    if not fps > 0:
+        raise ValueError(f"fps={fps}; expected more than 0 frames a second")
+    label = label or f"From {words[0].rstrip('.')} to {words[-1].rstrip('.')}"
     cells = [_pixels(frame, data, i) for i, frame in enumerate(frames)]
     if isinstance(frames[0], Picture):
         width = round(max(frame.figure.get_figwidth() for frame in frames) * style.SHOWN)
@@ -90,21 +124,18 @@ def player(frames, alts, *, captions=None, fps=None, name=None, data=None, label
         width = round(min(style.WIDTH, 3.4 / tall) * style.SHOWN)
     cells = list(_equal(cells))
     sources = [_source(cell) for cell in cells]
+    pixels = "image-rendering:pixelated" if cells[0].shape[1] < width else ""
+    sheet = [
+        _FRAME.format(source=source, alt=escape(alt), caption=escape(caption), width=width, pixels=pixels)
+        for source, alt, caption in zip(sources, alts, captions)
+    ]
     page = _PAGE.format(
         id="ep-player-" + (identifier(name) if name else _fingerprint(sources, alts, captions)),
         label=escape(label),
         width=width,
-        source=sources[0],
-        alt=escape(alts[0]),
-        pixels="image-rendering:pixelated" if cells[0].shape[1] < width else "",
-        button=_BUTTON if fps else "",
-        last=len(frames) - 1,
-        caption=escape(captions[0]),
-        told=escape(f"{label}, the first of {len(frames)}: {alts[0].rstrip('.')}. {WHERE}"),
-        frames=quoted(sources),
-        alts=quoted(alts),
-        captions=quoted(list(captions)),
-        pause=round(1000 / fps) if fps else 0,
+        least=min(width, 200),
+        sheet="\n".join(sheet),
+        pause=round(1000 / fps),
     )
     words = f"{label}: {'; '.join(alt.rstrip('.') for alt in alts)}."
     return Live(page, words, style.encode(cells[0]), width)

@@ -311,10 +311,68 @@ def test_the_street_is_dragged_and_moved_by_keys(address, browser):
     assert abs(float(slider.get_attribute("value")) - 25) <= 2
     said = browser.run("return document.querySelector('figure.ep-wipe output').textContent")
     assert said.startswith("Row 17, column 54: ")
+    # The slider has the keys now, without having been looked for.
     before = slider.get_attribute("aria-valuetext")
-    slider.send_keys(Keys.ARROW_UP)
+    ActionChains(browser.driver).send_keys(Keys.ARROW_UP).perform()
     assert slider.get_attribute("aria-valuetext") != before
     assert "Row 16" in slider.get_attribute("aria-valuetext")
+    value = float(slider.get_attribute("value"))
+    ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()  # the edge goes where the arrow points
+    assert float(slider.get_attribute("value")) == value - 1
+
+
+POINTED = """
+const tag = document.querySelector("figure.ep-wipe .ep-pointed"), layers = document.querySelector("figure.ep-wipe .ep-layers");
+const box = layers.getBoundingClientRect(), own = tag.getBoundingClientRect();
+return { words: tag.hidden ? null : tag.textContent, value: document.querySelector("figure.ep-wipe input").value,
+  readout: document.querySelector("figure.ep-wipe output").textContent, live: document.querySelector("figure.ep-wipe output").ariaLive,
+  inside: own.left >= box.left - 1 && own.right <= box.right + 1, top: own.top, bottom: own.bottom };
+"""
+
+
+def test_a_finger_drags_the_street_and_is_told_what_lies_under_it(address, browser):
+    visit(browser, f"{address}/book/index.html", 360, "light")
+    browser.run("document.querySelector('figure.ep-wipe').scrollIntoView({block: 'center'})")
+    box = browser.run(
+        "return document.querySelector('figure.ep-wipe .ep-layers').getBoundingClientRect().toJSON()"
+    )
+
+    def touch(kind, x, y):
+        points = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}]
+        browser.driver.execute_cdp_cmd(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
+        )
+
+    touch("touchStart", 0.5, 0.9)
+    for x in (0.6, 0.7, 0.8, 0.99):
+        touch("touchMove", x, 0.95)
+    seen = browser.run(POINTED)
+    touch("touchEnd", 0.99, 0.95)
+    assert abs(float(seen["value"]) - 1) <= 1
+    assert seen["readout"].endswith(f": {seen['words']}")
+    assert seen["inside"]
+    assert seen["bottom"] < box["y"] + 0.95 * box["height"] - 20, "the finger would lie on the word"
+    assert (
+        seen["live"] == "off"
+    )  # what moves with a pointer is not read out; the slider says it to who uses keys
+
+
+def test_the_street_shows_where_its_keys_are(address, browser):
+    from selenium.webdriver import ActionChains, Keys
+
+    visit(browser, f"{address}/book/index.html", 800, "dark")
+    browser.run("document.querySelector('figure.ep-wipe').scrollIntoView({block: 'center'})")
+    ring = "return getComputedStyle(document.querySelector('figure.ep-wipe .ep-layers')).outlineStyle"
+    assert browser.run(ring) == "none"
+    browser.run("document.querySelector('figure.ep-wipe input').focus({focusVisible: true})")
+    assert browser.run(ring) == "solid"
+    ActionChains(browser.driver).send_keys(Keys.HOME, Keys.ARROW_UP).perform()
+    assert browser.run(POINTED)["words"]
+    sizes = browser.run("""
+      const size = (e) => [e.getBoundingClientRect().width, e.getBoundingClientRect().height];
+      return [size(document.querySelector("figure.ep-wipe input")), size(document.querySelector("figure.ep-wipe .ep-layers"))];
+    """)
+    assert sizes[0] == sizes[1]
 
 
 def test_on_a_phone_code_goes_on_below_and_is_copied_whole(address, browser):

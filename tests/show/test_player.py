@@ -28,16 +28,17 @@ def sources(player):
     return re.findall(r"data:image/(png|webp);base64,([\w+/=]+)", player.html)
 
 
-def test_without_scripts_the_first_picture_stands_there(browser):
+def test_without_scripts_all_pictures_stand_there(browser):
     browser.open(show.player(frames(), ALTS).html, scripts=False)
     try:
         source = browser.driver.page_source
     finally:
         browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     assert 'alt="nothing bright"' in source
-    assert re.search(r"<input[^>]* disabled", source)
-    assert "1 of 3" in source
-    assert source.count("<img") == 1
+    shown = re.sub(r"<script>.*?</script>", "", source, flags=re.S)
+    assert "<input" not in shown  # nothing that cannot be moved
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", shown) == ["1 of 3", "2 of 3", "3 of 3"]
+    assert len(re.findall(r'<img [^>]*alt="[^"]+"', shown)) == 3
 
 
 def test_the_slider_changes_picture_words_and_alt(browser):
@@ -69,6 +70,54 @@ def test_play_runs_to_the_end_and_stops(browser):
     button.click()
     WebDriverWait(driver, 10).until(lambda _: driver.find_element(By.TAG_NAME, "output").text == "3 of 3")
     WebDriverWait(driver, 10).until(lambda _: button.text == "Play")
+
+
+def test_it_plays_and_pauses_by_keys_and_is_silent_meanwhile(browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    driver = browser.open(show.player(frames(), ALTS, fps=0.01, label="Sides").html)
+    button, slider = driver.find_element(By.TAG_NAME, "button"), driver.find_element(By.TAG_NAME, "input")
+    said = driver.find_element(By.TAG_NAME, "output")
+    assert (button.text, button.get_attribute("aria-label")) == ("Play", "Play: Sides")
+    slider.send_keys(Keys.SPACE)
+    assert (button.text, said.get_attribute("aria-live")) == ("Pause", "off")
+    button.send_keys(Keys.ARROW_RIGHT)  # whoever moves takes over
+    assert (button.text, said.text, said.get_attribute("aria-live")) == ("Play", "2 of 3", "polite")
+    button.send_keys(Keys.SPACE)
+    assert button.text == "Pause"
+    slider.send_keys(Keys.HOME)
+    assert (button.text, said.text) == ("Play", "1 of 3")
+    assert button.size["height"] >= 24
+
+
+def test_every_player_has_a_name_of_its_own():
+    captions = ["coarse", "middle", "fine"]
+    names = [
+        re.search(r'aria-label="([^"]+)"', player.html)[1]
+        for player in (
+            show.player(frames(), ["One.", "Two.", "Three."]),
+            show.player(frames(), ALTS, captions=captions),
+            show.player(frames(), ALTS, captions=captions, label="FCN"),
+        )
+    ]
+    assert names == ["From One to Three", "From coarse to fine", "FCN"]
+
+
+def test_paper_shows_all_pictures_and_no_controls(browser):
+    player = show.player(frames(), ALTS, captions=["dark", "above", "right"])
+    visible = """
+      const seen = (words) => [...document.querySelectorAll(words)].filter((e) => e.checkVisibility());
+      return [seen(".ep-sheet img").map((e) => e.alt), seen("figcaption").length, seen("button, input, output, .ep-stage img").length];
+    """
+    browser.open(player.html)
+    assert browser.run(visible) == [[], 0, 4]
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert browser.run(visible) == [ALTS, 3, 0]
+        assert browser.overflow() <= 0
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -114,7 +163,7 @@ def test_words_cannot_break_out_of_the_page():
     evil = '</script><img src=x onerror="alert(1)">'
     html = show.player(frames(), [evil] * 3, captions=[evil] * 3, label=evil).html
     assert html.count("</script>") == 1
-    assert html.count("<img") == 1
+    assert html.count("<img") == 3
 
 
 def test_the_pixels_survive():
@@ -163,10 +212,11 @@ def test_without_scripts_it_says_what_stands_there_and_where_it_moves(browser):
         (frames(), ALTS[:2], {}),
         (frames(), ["a", " ", "c"], {}),
         (frames(), ALTS, {"captions": ["a"]}),
+        (frames(), ALTS, {"fps": 0}),
     ],
 )
 def test_every_frame_needs_words_of_its_own(frames, alts, options):
-    with pytest.raises(ValueError, match="frames and"):
+    with pytest.raises(ValueError, match=r"frames and|fps=0"):
         show.player(frames, alts, **options)
 
 
