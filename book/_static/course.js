@@ -1,41 +1,11 @@
 // The landing page's street, words that explain themselves, a mark beside the chapters that one has read to the end, and
-// paper: light, with a player's pictures side by side.
+// paper, which is light.
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const figure of document.querySelectorAll("figure.ep-wipe")) wipe(figure);
   explainWords();
   readingMarks();
 });
-
-addEventListener("load", () => {
-  for (const player of document.querySelectorAll(".ep-player")) framesForPaper(player);
-});
-
-// Paper has no slider, so a player is printed as all its pictures, each with its caption. They are there before somebody
-// prints: a picture that is added while a page goes to the printer may come too late.
-function framesForPaper(player) {
-  const image = player.querySelector("img");
-  const slider = player.querySelector("input[type=range]");
-  const caption = player.querySelector("output");
-  if (!image || !slider || slider.disabled) return;
-  const frames = document.createElement("div");
-  frames.className = "ep-frames";
-  const shown = slider.value;
-  const turn = (place) => {
-    slider.value = place;
-    slider.dispatchEvent(new Event("input"));
-  };
-  for (let place = Number(slider.min); place <= Number(slider.max); place++) {
-    turn(place);
-    const frame = document.createElement("figure");
-    const words = document.createElement("figcaption");
-    words.textContent = caption ? caption.textContent : "";
-    frame.append(image.cloneNode(), words);
-    frames.append(frame);
-  }
-  turn(shown);
-  player.after(frames);
-}
 
 // On paper there is no night: colours of code and formulas are those of the day.
 {

@@ -416,8 +416,8 @@ def test_a_player_is_printed_as_its_pictures(address, browser):
     visit(browser, f"{address}/chapters/06_unet.html", 1280, "light")
     look = """
       const seen = (element) => element.checkVisibility();
-      const player = document.querySelector(".ep-player"), frames = [...player.nextElementSibling.querySelectorAll("figure")];
-      return { player: seen(player), frames: frames.filter(seen).length, count: Number(player.querySelector("input").max) + 1,
+      const player = document.querySelector(".ep-player"), frames = [...player.querySelectorAll(".ep-sheet figure")];
+      return { stage: seen(player.querySelector(".ep-stage")), frames: frames.filter(seen).length, count: Number(player.querySelector("input").max) + 1,
                different: new Set(frames.map((frame) => frame.querySelector("img").src)).size,
                alts: frames.every((frame) => frame.querySelector("img").alt), captions: frames.every((frame) => frame.textContent),
                place: player.querySelector("input").value };
@@ -426,8 +426,8 @@ def test_a_player_is_printed_as_its_pictures(address, browser):
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
     paper = browser.run(look)
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-    assert (screen["player"], screen["frames"], screen["place"]) == (True, 0, "0")
-    assert (paper["player"], paper["frames"]) == (False, paper["count"])
+    assert (screen["stage"], screen["frames"], screen["place"]) == (True, 0, "0")
+    assert (paper["stage"], paper["frames"]) == (False, paper["count"])
     assert paper["count"] == paper["different"] > 3
     assert paper["alts"]
     assert paper["captions"]
