@@ -251,7 +251,7 @@ def test_pictures_keep_their_colours_in_the_dark(address, browser):
 def test_pictures_lie_on_a_light_card_with_round_corners_in_the_dark(address, browser):
     visit(browser, f"{address}/chapters/06_unet.html", 1280, "dark")
     cards = browser.run("""
-      return [...document.querySelectorAll("article .cell_output .output.image_png img, article .cell_output > img, article .cell_output p > img")]
+      return [...document.querySelectorAll("article .cell_output img:not(:is(.ep-player, .ep-demo) img)")]
         .map((image) => {
           const canvas = document.createElement("canvas");
           canvas.getContext("2d").drawImage(image, 0, 0);
