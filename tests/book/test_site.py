@@ -396,7 +396,10 @@ def test_on_a_phone_code_goes_on_below_and_is_copied_whole(address, browser):
 
 def test_paper_is_light_and_answers_are_open(address, browser):
     visit(browser, f"{address}/chapters/06_unet.html", 1280, "dark")
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    night = [
+        {"name": "prefers-color-scheme", "value": "dark"}
+    ]  # printing does not change the reader's system
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": night})
     browser.run("dispatchEvent(new Event('beforeprint'))")
     seen = browser.run("""
       const style = (selector) => getComputedStyle(document.querySelector(selector));
