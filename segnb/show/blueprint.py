@@ -13,7 +13,7 @@ class Blueprint(Picture):
     """
 
     def __init__(self, nodes, here, alt):
-        self.nodes, self.here, self.alt = nodes, here, alt
+        self.nodes, self.here, self.alt, self.said = nodes, here, alt, alt
 
     @cached_property
     def figure(self):
@@ -69,7 +69,7 @@ class Blueprint(Picture):
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data, about = super()._repr_mimebundle_()
-        return {"text/html": self.html, **data, "text/plain": self.alt}, about
+        return {"text/html": self.html, **data}, about
 
 
 def blueprint(model, size, *, stages=None, here=None, alt=None):
