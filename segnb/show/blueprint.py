@@ -34,9 +34,10 @@ class Blueprint(Picture):
         )
         source = f"data:image/png;base64,{b64encode(self.png).decode()}"
         still = f'<img alt="{escape(self.alt)}" width="520" src="{source}">'
-        return (
-            f'<figure class="ep-blueprint"><style>{ink.style_sheet()}</style>\n{drawings}\n{still}</figure>'
-        )
+        # Where styles and drawings are dropped, the sentence is what is left.
+        told = f"<figcaption>{escape(self.alt)}</figcaption>"
+        style = f"<style>{ink.style_sheet()}</style>"
+        return f'<figure class="ep-blueprint">{style}\n{drawings}\n{still}{told}</figure>'
 
     def small(self, label):
         """A thumbnail without words, as SVG; `label` says what it is to readers who do not see it."""

@@ -41,7 +41,7 @@ class Picture:
     def __init__(self, figure, alt, said=None):
         if not alt or not alt.strip():
             raise ValueError("a picture needs an alt text: one sentence that says what there is to see")
-        self.figure, self.alt, self.said = figure, alt, " ".join((said or alt).split())
+        self.figure, self.alt, self.said = figure, alt, _sentence(said or alt)
 
     @cached_property
     def png(self):
@@ -67,6 +67,11 @@ class Picture:
 
     def __repr__(self):
         return f"Picture(alt={self.alt!r})"
+
+
+def _sentence(words):
+    words = " ".join(words.split())
+    return words if words.endswith((".", "?", "!")) else f"{words}."
 
 
 def _described(figure, given, measured, steady):

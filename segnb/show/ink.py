@@ -26,7 +26,7 @@ def style_sheet():
         ".ep-blueprint{container-type:inline-size;margin:0;padding:0;color:inherit}"
         ".ep-blueprint svg{display:block;width:100%;height:auto;margin:.6rem 0;overflow:visible}"
         ".ep-blueprint .ep-narrow{max-width:420px}.ep-blueprint .ep-wide{max-width:720px}"
-        ".ep-blueprint>img,.ep-blueprint .ep-wide{display:none!important}"
+        ".ep-blueprint>img,.ep-blueprint figcaption,.ep-blueprint .ep-wide{display:none!important}"
         "@container (min-width:620px){.ep-blueprint .ep-narrow{display:none}"
         ".ep-blueprint .ep-wide{display:block!important}}"
         f".ep-blueprint text{{fill:currentColor;font:{SIZE}px system-ui,'Noto Sans','Liberation Sans',sans-serif}}"
