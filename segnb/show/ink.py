@@ -3,15 +3,8 @@
 from html import escape
 
 from .plan import SIZE, Shape
+from .style import TONES
 
-# Tone → its colour by day and by night; both at least 4.5 : 1 on the book's paper. Text and lines take the page's own ink.
-TONES = {
-    "box": ("#1468b3", "#7fb8ea"),
-    "copy": ("#a85200", "#f0a04b"),
-    "index": ("#802a6a", "#dc9acb"),
-    "rate": ("#14735b", "#4fc9a8"),
-    "here": ("#a85200", "#f0a04b"),
-}
 NIGHT = 'html[data-theme="dark"],html[theme="dark"],body[data-jp-theme-light="false"],body.vscode-dark'
 
 

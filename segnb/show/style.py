@@ -20,6 +20,14 @@ COLOURS = {
     "purple": "#802a6a",
     "black": "#1c1c1e",
 }
+# Drawings that lie on the page itself: a tone's colour by day and by night, both at least 4.5 : 1 on the book's paper.
+TONES = {
+    "box": ("#1468b3", "#7fb8ea"),
+    "copy": ("#a85200", "#f0a04b"),
+    "index": ("#802a6a", "#dc9acb"),
+    "rate": ("#14735b", "#4fc9a8"),
+    "here": ("#a85200", "#f0a04b"),
+}
 DASHES = ["-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 2, 1, 2)), (0, (3, 1))]  # a second sign beside the colour
 SHADES = [BARE, "#8fb8dc", COLOURS["blue"], "#0b3560"]  # from none to all
 MAP = "magma"  # feature maps, probabilities, everything with a low and a high end
