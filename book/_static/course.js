@@ -88,7 +88,8 @@ function wipe(figure) {
   layers.addEventListener("pointermove", drag);
   for (const leaving of ["pointerleave", "pointercancel"]) layers.addEventListener(leaving, () => (tag.hidden = true));
   slider.addEventListener("blur", () => (tag.hidden = true));
-  slider.disabled = false;
+  slider.disabled = slider.hidden = false;
+  figure.querySelector(".ep-scripted").hidden = false;
   cut(slider.value);
 }
 

@@ -89,7 +89,8 @@ def dress(app: Sphinx, page: str, context: dict) -> None:
 
 def last_line(page: str, context: dict) -> str:
     """How to cite the book, and where to report an error once there is such a place."""
-    links = {"How to cite this book": context["pathto"]("book/how_to_use") + "#how-to-cite-this-book"}
+    here = "" if page == "book/how_to_use" else context["pathto"]("book/how_to_use")
+    links = {"How to cite this book": f"{here}#how-to-cite-this-book"}
     if repository := notebooks.repository_url():
         links["Report an error on this page"] = (
             f"{repository}/issues/new?title={quote(f'Error on {page}', safe='')}"

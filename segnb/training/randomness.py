@@ -38,7 +38,7 @@ class ItemRandomness:
 
     def __enter__(self):
         if self.generators is None:  # not before: functions cannot be sent to other processes
-            self.generators = [*GLOBAL, *map(_access, _generators(self.things, {}))]
+            self.generators = [*_global(), *map(_access, _generators(self.things, {}))]
         self.before = [get() for get, _, _ in self.generators]
         self.threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -126,9 +126,11 @@ def _generators(thing, seen):
         yield from _generators(getattr(thing, "__dict__", None), seen)
 
 
-# The three that everybody draws from.
-GLOBAL = (
-    _access(torch.default_generator),
-    (np.random.get_state, np.random.set_state, np.random.seed),
-    (random.getstate, random.setstate, random.seed),
-)
+def _global():
+    """The three that everybody draws from."""
+    # Not a constant: numpy loads its generators only when they are named.
+    return (
+        _access(torch.default_generator),
+        (np.random.get_state, np.random.set_state, np.random.seed),
+        (random.getstate, random.setstate, random.seed),
+    )

@@ -140,7 +140,7 @@ return [...document.querySelectorAll(".ep-demo, .ep-player")].map((root) => ({
   radios: [...root.querySelectorAll("label")].filter((e) => e.checkVisibility()).map((label) => ({ apart: Math.abs(centre(label) - centre(label.firstChild)),
     height: box(label).height, width: box(label).width })),
   buttons: [...root.querySelectorAll("button")].map((button) => box(button).width),
-  image: [...root.querySelectorAll("img")].filter((image) => image.checkVisibility()).map((image) => box(image).left - box(root).left),
+  image: [...root.querySelectorAll(".ep-stage img")].filter((image) => image.checkVisibility()).map((image) => box(image).left - box(root).left),
 }));
 """
 

@@ -62,7 +62,7 @@ def test_pressing_a_pixel_moves_the_numbers(page):
     driver.find_element(By.CSS_SELECTOR, "svg[tabindex]").send_keys(Keys.SPACE)
     assert said.text.startswith("Row 1, column 1 is now building. 6 of 48 pixels are wrong")
     driver.find_elements(By.TAG_NAME, "button")[0].click()
-    assert said.text == "0 of 48 pixels are wrong: pixel accuracy 1.000, mean IoU 1.000."
+    assert said.text == "0 of 48 pixels are wrong. Pixel accuracy 1.000. Mean IoU 1.000."
 
 
 def test_sizes_must_agree():

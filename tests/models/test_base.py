@@ -104,7 +104,8 @@ def other(model):
         "FCN": {"num_classes": 4, "stride": 16, "width": 3, "hidden": 5, "learn_upsampling": True, "at_once": True, "norm": "batch"},
         "SegNet": {"num_classes": 4, "width": 3},
         "DeepLabV3": {
-            "num_classes": 4, "backbone": "small", "output_stride": 8, "multi_grid": (1, 1, 2), "rates": (2,), "image_pooling": False
+            "num_classes": 4, "backbone": "small", "output_stride": 8, "multi_grid": (1, 1, 2), "rates": (2,), "image_pooling": False,
+            "stride_unit": "first", "keep_rate": False,
         },
     }[type(model).__name__]  # fmt: skip
 

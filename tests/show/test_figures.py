@@ -74,7 +74,7 @@ def inside(picture):
 def test_a_notebook_gets_one_png_with_its_alt_text(drawn):
     data, metadata = drawn._repr_mimebundle_()
     assert set(data) == {"image/png", "text/plain"}
-    assert data["text/plain"] == "what there is to see"
+    assert data["text/plain"] == "what there is to see."
     assert metadata == {
         "image/png": {
             "alt": "what there is to see",
@@ -520,4 +520,4 @@ def test_a_cell_shows_its_picture_once_with_alt_text_in_the_metadata():
     for cell, alt in zip(notebook.cells[1:], ("a bright diagonal", "a rising line")):
         (output,) = cell.outputs
         assert output.metadata["image/png"]["alt"] == alt
-        assert output.data["text/plain"] == alt
+        assert output.data["text/plain"] == f"{alt}."

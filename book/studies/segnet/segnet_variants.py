@@ -20,6 +20,7 @@ class SegNetBasic(nn.Module):
         super().__init__()
         inputs = (3, width, width, width)
         self.encoder = nn.ModuleList(conv_bn(n, width) for n in inputs)
+        self.pool = nn.MaxPool2d(2, ceil_mode=True, return_indices=True)
         self.decoder = nn.ModuleList(self.decode(width) for _ in range(4))
         self.classifier = nn.Conv2d(width, num_classes, 1, bias=False)
 
@@ -36,7 +37,7 @@ class SegNetBasic(nn.Module):
         kept = []
         for stage in self.encoder:
             seen = stage(x).relu()
-            x, indices = F.max_pool2d(seen, 2, ceil_mode=True, return_indices=True)
+            x, indices = self.pool(seen)
             kept.append((seen, indices))
         for stage in self.decoder:
             seen, indices = kept.pop()
@@ -70,11 +71,15 @@ class FCNBasic(SegNetBasic):
         super().__init__(width, num_classes)
         k = num_classes
         reduce = [nn.Conv2d(width, k, 1, bias=False) for _ in range(4)]
-        enlarge = [nn.ConvTranspose2d(k, k, 8, 2, padding=3, bias=False) for _ in range(4)]
-        self.reduce, self.decoder = nn.ModuleList(reduce), nn.ModuleList(enlarge)
+        self.reduce = nn.ModuleList(reduce)
+        self.decoder = nn.ModuleList(self.enlarge(k) for _ in range(4))
+
+    def enlarge(self, k):
+        layer = nn.ConvTranspose2d(k, k, 8, 2, padding=3, bias=False)
         tent = torch.tensor([0, 0, 0.25, 0.75, 0.75, 0.25, 0, 0])
-        for layer in enlarge:
-            layer.weight.data = torch.eye(k)[:, :, None, None] * torch.outer(tent, tent)
+        stamp = torch.outer(tent, tent)
+        layer.weight.data = torch.eye(k)[:, :, None, None] * stamp
+        return layer
 
     def forward(self, x):
         kept = []
