@@ -138,7 +138,13 @@ def player(frames, alts, *, captions=None, fps=1.0, name=None, data=None, label=
         pause=round(1000 / fps),
     )
     words = f"{label}: {'; '.join(alt.rstrip('.') for alt in alts)}."
-    return Live(page, words, style.encode(cells[0]), width)
+    return Live(page, words, _still(cells[0], width), width)
+
+
+def _still(cell, width):
+    """The first frame where nothing moves: a small one with its pixels enlarged, to twice the width it is shown at."""
+    times = max(1, round(2 * width / cell.shape[1]))
+    return style.encode(cell.repeat(times, 0).repeat(times, 1))
 
 
 def _pixels(frame, data, i):
