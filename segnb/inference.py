@@ -25,16 +25,14 @@ def predict(model, image, *, tile=None, out=None, palette=None) -> torch.Tensor 
 
     Args:
         image: float C×H×W in 0..1; or what need not fit into memory as floats: the path of a picture, or a
-            NumPy array (memory-mapped, say) of uint8, H×W or H×W×C, which counts as 0..1 after division by
-            255.
+            NumPy array (memory-mapped, say) of uint8, H×W or H×W×C, which is divided by 255.
         tile: None runs the network once. A number is the side (px) of the square that the network sees at a
             time. Squares stand on one grid, whose step is the largest multiple of `model.step` within their
             output (572: output 388, step 384), because only such shifts shift the output alike. For a network
             without padding the result is that of one run, and for a padded one too if `tile` is larger than
             what a pixel's result depends on (then the part of a square that hears of zeros around it is
             thrown away; the image's sides count as rounded up to multiples of `step`). Else squares overlap
-            and fade into each other, which is not the same, and a warning says from which `tile` on it would
-            be.
+            and fade into each other, which is not the same, and a warning says which `tile` would do.
         out: a file for the result. "name.npy" takes the probabilities as they are made, and the memory-mapped
             array in it is returned; a picture file without loss ("name.png", "name.tif", "name.bmp") takes
             the mask of class numbers, H×W uint8, which is returned as a tensor. With it, a picture of 100

@@ -49,15 +49,14 @@ _current: Run | None = None
 
 
 def setup(seed=0):
-    """Choose device and number format, seed torch, numpy and random, print both and the versions; the `Run`.
+    """Choose device and number format, seed torch, numpy and random, print what is used; return the `Run`.
 
     A GPU is used if it computes one small convolution rightly, else one sentence says why not. float16 (with
     a gradient scaler) on GPUs before compute capability 8.0, bfloat16 from 8.0 on and on CPUs with
     instructions for it, else float32. Environment variables override each choice: SEGNB_DEVICE=cpu|cuda|mps
     the device (mps is used only when asked for), SEGNB_DTYPE=float32|bfloat16|float16 the number format, and
     SEGNB_SCALE=cpu|gpu the sizes that `Run.scale` gives. What they changed is printed too. Under torchrun
-    each process takes its own GPU, and only the first prints. Warns where a version is older than the course
-    needs.
+    each process takes its own GPU, and only the first prints. Warns of versions that are too old.
     Raises: ValueError: another word in one of these variables.
     """
     global _current

@@ -60,7 +60,7 @@ def inspect(folder):
     """The `Findings` in all files of a folder with images/ and masks/; print them.
 
     They tell counts, sizes, bands, bits, orientation, palettes, labels and their shares, pairs that do not
-    fit, and the `load` call with a mapping. What a folder may hold says `segnb.data.real.folder`.
+    fit, and the `load` call with a mapping. `segnb.data.real.folder` says what a folder may hold.
     Raises: DataError: there are no folders to look into.
     """
     from tqdm.std import tqdm

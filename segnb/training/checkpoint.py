@@ -24,8 +24,9 @@ class Checkpoint:
     """A training's state in a file; the step reached is also the place in the data (see `batches`).
 
     Attributes:
-        path, rank: None keeps nothing; that of this process, of which the first one (0) alone writes.
+        path: None keeps nothing.
         settings: what decides the numbers, name → number or text (see `identity`), and "steps".
+        rank: of this process; the first one (0) alone writes.
     """
 
     path: str | os.PathLike | None
@@ -59,7 +60,7 @@ class Checkpoint:
         write_atomically(content, self.path)
 
     def resume(self, extend) -> int:
-        """Put back what the file holds, or write a first one (a bad path fails now). → steps done
+        """Put back what the file holds, or write a first one (a bad path fails now); return the steps done.
 
         Args: extend: the file's training may have had fewer steps.
         Raises: ValueError, naming what differs: another training. OSError: the file cannot be written.

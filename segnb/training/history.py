@@ -8,7 +8,8 @@ class History:
     """What a training went through. Lists with one entry per step, but for `val`.
 
     Attributes:
-        step, loss, lr: 1, 2, 3, ...; of that step's batch, before its update; the rate used.
+        step, lr: 1, 2, 3, ...; the learning rate used.
+        loss: of that step's batch, before its update.
         seconds: since the start, without the time in which training was interrupted.
         val: pairs (step, mean IoU on the validation set after that step).
     """

@@ -59,10 +59,9 @@ def fit(
             weight H×W). Items may also be PIL's pictures, numpy arrays H×W×C, or dicts of these ("image",
             "mask", "pixel_weight"). All images of a batch need one size. If the logits are smaller than the
             mask, mask and weight lose their border.
-        loss: called as loss(logits float32 N×K×H×W, mask int64 N×H×W), with pixel_weight= where items have
-            one.
-        lr: step i (from 0) uses lr · min(1, (i+1)/(warmup·steps)) · (1 − i/steps)^0.9; `warmup` is a share.
-        optimizer: "adamw" (which alone takes `weight_decay`), or a function parameters → optimiser.
+        loss: called as loss(logits float32 N×K×H×W, mask int64 N×H×W), with pixel_weight= if items have one.
+        lr, warmup: step i ≥ 0 uses lr·min(1, (i+1)/(warmup·steps))·(1 − i/steps)^0.9; warmup in 0..1.
+        optimizer: "adamw" (alone takes `weight_decay`), or a function parameters → optimiser; lr rules.
         clip: the largest norm of all gradients together.
         augment: called on each item, as tensors: augment(image, mask) or augment(image, mask, weight).
         val_every: measure the mean IoU on `val` after so many steps; None: after the last one only.
@@ -70,8 +69,7 @@ def fit(
             after every `checkpoint_every` and the last. On the CPU the numbers are then those of an unbroken
             run. It notes all that decides them: network, optimiser, loss, augment, data (up to 32 items, read
             twice), the arguments and the number format. `segnb.load` reads the network.
-        extend: go on with a checkpoint planned for fewer steps. The rate jumps up to that of the longer
-            training.
+        extend: go on with a checkpoint planned for fewer steps; the rate jumps up to the longer training's.
         seed: of the order of the images (a fresh permutation per epoch; a last short batch is left out) and
             of all that is drawn at random meanwhile. The generators outside are as before when `fit` returns.
             What an item and its augmentation draw depends on seed, step and place in the batch alone; a

@@ -26,7 +26,7 @@ def own_randomness(seed, device):
 
 
 class ItemRandomness:
-    """Reading items inside, whose random numbers depend on their place in the training, not on who reads.
+    """A context for reading items: what they draw depends on their place in the training, not on who reads.
 
     start(step, place) seeds the CPU's generators of torch, numpy and random, and those that `things` hold.
     Afterwards all are as they were. One thread computes inside, as in a process of a DataLoader: on two, a

@@ -62,7 +62,7 @@ def files(folder, split):
 
 
 def read(image_path, trimap_path):
-    """(image uint8 H×W×3, mask uint8 H×W: 0 none, 1 pet, 255 border). Raises: DataError: other values."""
+    """(image uint8 H×W×3, mask uint8 H×W: 0 background, 1 pet, 255 void). Raises: DataError: other values."""
     trimap = read_mask(trimap_path)
     unknown = np.setdiff1d(trimap, list(LABELS))
     if len(unknown):
