@@ -196,7 +196,10 @@ class _Masks:
 
     def __init__(self):
         # (value or None, colour or None, has a palette) → count
-        self.pixels, self.masks = Counter(), Counter()
+        self.pixels, self.masks = (
+            Counter(),
+            Counter(),
+        )
         # The same → the first mask.
         self.first = {}
         self.count = 0

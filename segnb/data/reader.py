@@ -231,8 +231,10 @@ def _beyond_pillow(picture):
 def _from_pillow(picture, path):
     tiff = picture.format == "TIFF"  # which Pillow turns upright itself
     orientation = picture.tag_v2.get(274, 1) if tiff else 1
-    # With its name, Pillow maps the file and mistakes rows for columns if the picture lies on its side.
-    if tiff:
+    if (
+        # With its name, Pillow maps the file and mistakes rows for columns if the picture lies on its side.
+        tiff
+    ):
         picture.filename = ""
     if picture.mode == "LAB":
         raise DataError(f"{path} is in Lab colours. Save it in RGB.")
@@ -326,8 +328,9 @@ def _deep_png(picture, path, rawmode):
     if rawmode == "LA;16B":
         raise DataError(f"{path} is grey with alpha, of 16 bits. Save it in RGBA, or without alpha.")
     with opened(path) as lower:
-        # The other byte of each number.
-        lower.tile = [tile._replace(args=f"{picture.mode};16L") for tile in lower.tile]
+        lower.tile = [
+            tile._replace(args=f"{picture.mode};16L") for tile in lower.tile
+        ]  # the other byte of each
         loaded(lower, path)
         pixels = np.array(picture).astype(np.uint16) * 256 + np.array(lower)
     return Raw(pixels, picture.mode, 16)

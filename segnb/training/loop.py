@@ -60,8 +60,10 @@ def fit(
             "mask", "pixel_weight"). All images of a batch need one size. If the logits are smaller than the
             mask, mask and weight lose their border.
         loss: called as loss(logits float32 N×K×H×W, mask int64 N×H×W), with pixel_weight= if items have one.
-        lr, warmup: step i ≥ 0 uses lr·min(1, (i+1)/(warmup·steps))·(1 − i/steps)^0.9; warmup in 0..1.
-        optimizer: "adamw" (alone takes `weight_decay`), or a function parameters → optimiser; lr rules.
+        lr: step i (from 0) uses lr · min(1, (i+1)/(warmup·steps)) · (1 − i/steps)^0.9; `warmup` is a share of
+            the steps.
+        optimizer: "adamw" (which alone takes `weight_decay`), or a function parameters → optimiser; its rate
+            is overwritten.
         clip: the largest norm of all gradients together.
         augment: called on each item, as tensors: augment(image, mask) or augment(image, mask, weight).
         val_every: measure the mean IoU on `val` after so many steps; None: after the last one only.
