@@ -113,7 +113,7 @@ class SegmentationNet(nn.Module):
 def he_init(module: nn.Module) -> None:
     """Gaussian weights of deviation √(2/N), N a neuron's incoming connections, and zero biases.
 
-    For `net.apply`: convolutions are set, all else is left alone. Without it VGG16 does not learn.
+    For `net.apply`: convolutions are set, all else left alone. Without it VGG16 does not learn from scratch.
     Source: He et al. (2015), eq. 10; U-Net (Ronneberger et al., 2015), section 3.
     """
     if isinstance(module, nn.Conv2d):

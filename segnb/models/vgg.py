@@ -53,7 +53,7 @@ def vgg16_weights(
 ) -> tuple[nn.ModuleList, dict[str, Tensor]]:
     """(the layers of `stages` in a row, torchvision's weights of vgg16 or vgg16_bn under their names in it).
 
-    torchvision numbers poolings and ReLUs too ("features.5.weight" is the third convolution).
+    The order is the same; torchvision counts poolings and ReLUs too ("features.5" is convolution 3).
     """
     layers = nn.ModuleList(layer for stage in stages for layer in stage if not isinstance(layer, nn.ReLU))
     theirs = [match for name in state_dict if (match := re.fullmatch(r"features\.(\d+)\.(\w+)", name))]
