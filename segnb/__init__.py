@@ -1,8 +1,8 @@
 """segnb: the package behind *Every Pixel*, a course on semantic segmentation.
 
-Floors, from the ground up: shapes says what an image, a mask and logits are; models, losses and metrics know torch and
-nothing else of segnb; data makes and finds pictures; run, training, inference, features, receptive_field and saving put
-the two together; show, demos and exercises face the reader.
+Floors, from the ground up: shapes says what an image, a mask and logits are; models, losses and metrics know
+torch and nothing else of segnb; data makes and finds pictures; run, training, inference, features,
+receptive_field and saving put the two together; show, demos and exercises face the reader.
 """
 
 from segnb import data, demos, exercises, losses, metrics, models, show

@@ -11,7 +11,7 @@ from pathlib import Path
 def file_at(path) -> Path:
     """Where a file at `path` really lies: links are followed.
 
-    ``ValueError``: a folder or a device is there.
+    Raises: ValueError: a folder or a device is there.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
@@ -23,12 +23,12 @@ def file_at(path) -> Path:
 def replacing(path) -> Iterator[Path]:
     """A new, empty file to be written inside; in the end it takes the place of the one at `path`.
 
-    Until then the old file is whole, also if the process is killed; and if anything goes wrong
-    inside, it stays and nothing else does. Missing folders are made; a link is written through to
-    what it names.
+    Until then the old file is whole, also if the process is killed; and if anything goes wrong inside, it
+    stays and nothing else does. Missing folders are made; a link is written through to what it names.
 
-    ``ValueError``: there is a folder or a device. ``OSError``, naming `path`: the disk is full, or
-    may not be written to.
+    Raises:
+        ValueError: there is a folder or a device.
+        OSError, naming `path`: the disk is full, or may not be written to.
     """
     target = file_at(path)
     partial = target.with_name(f"{target.name}.partial")
@@ -50,14 +50,15 @@ def replacing(path) -> Iterator[Path]:
 def locked(path, taken, *, wait=False) -> Iterator[None]:
     """One program at a time is inside for a file or folder at `path`, and one thread of it.
 
-    The system forgets the lock of a program that ended, in whatever way. Where a disk knows no
-    locks (some that are mounted over a network), nothing is locked.
+    The system forgets the lock of a program that ended, in whatever way. Where a disk knows no locks (some
+    that are mounted over a network), nothing is locked.
 
-    taken: a sentence for whoever finds another one inside.
-    wait: True prints that and waits for the other's end.
-
-    ``ValueError``, saying `taken`: another one is inside, and `wait` is False. ``OSError``, naming
-    `path`: its folder may not be written to.
+    Args:
+        taken: a sentence for whoever finds another one inside.
+        wait: True prints that and waits for the other's end.
+    Raises:
+        ValueError, saying `taken`: another one is inside, and `wait` is False.
+        OSError, naming `path`: its folder may not be written to.
     """
     path = Path(path)
     with _named(path):

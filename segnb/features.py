@@ -10,11 +10,12 @@ from .shapes import logits_of
 
 
 def features(model, x, layers=None):
-    """The output of each layer for a batch `x` (N×C×H×W): dict layer → N×C×h×w (float32, CPU), in the order they ran.
+    """Each layer's output for a batch `x` N×C×H×W: dict layer → N×C×h×w (float32, CPU), in running order.
 
-    layers: names as in `model.named_modules()`; default `model.stages`, or the direct children of a network that states
-    none. A layer that runs more than once is shown as it was the last time; of an output of several tensors the first
-    is taken. ``KeyError`` for an unknown name, listing those there are; ``ValueError`` for a layer that did not run.
+    A layer that runs more than once is shown as it was the last time; of several tensors the first is taken.
+
+    Args: layers: names as in `model.named_modules()`; None: `model.stages`, or else the direct children.
+    Raises: KeyError: an unknown name; the error lists those there are. ValueError: a layer that did not run.
     """
     if layers is None:
         names = getattr(model, "stages", ()) or [name for name, _ in model.named_children()]
@@ -37,7 +38,7 @@ def features(model, x, layers=None):
 
 @contextmanager
 def hooks(model, names, keep):
-    """Calls keep(name, output) after each run of the named modules; KeyError if there is no such name."""
+    """Call keep(name, output) after each run of the named modules, inside. Raises: KeyError: no such name."""
     modules = dict(model.named_modules())
     unknown = [name for name in names if name not in modules]
     if unknown:
@@ -56,7 +57,7 @@ def hooks(model, names, keep):
 
 
 def first_tensor(name, output):
-    """The first tensor in what the layer `name` returned; TypeError if there is none."""
+    """The first tensor in what the layer `name` returned. Raises: TypeError: there is none."""
     output = logits_of(output)
     output = output[0] if isinstance(output, (tuple, list)) else output
     if not isinstance(output, Tensor):

@@ -17,34 +17,32 @@ from .tiling import logits_by_rows, tiles, whole
 def predict(model, image, *, tile=None, out=None, palette=None) -> torch.Tensor | np.memmap:
     """Class probabilities K×H×W (float32, on the CPU) for one image of any size.
 
-    The image is continued by mirror images: by exactly `model.margin` pixels at the top and left,
-    at the bottom and right by as many and by what is missing to a size that the network takes. The
-    probabilities are cropped back, so that each pixel of the image gets its own. A module without
-    `margin`, `step` and `valid_size` counts as one that keeps every size; its output may be a dict
-    with the logits under "out", as torchvision's are.
+    The image is continued by mirror images: by exactly `model.margin` pixels at the top and left, at the
+    bottom and right by as many and by what is missing to a size that the network takes. The probabilities are
+    cropped back, so that each pixel of the image gets its own. A module without `margin`, `step` and
+    `valid_size` counts as one that keeps every size; its output may be a dict with the logits under "out", as
+    torchvision's are.
 
-    image: float C×H×W in 0..1; or what need not fit into memory as floats: the path of a picture,
-        or a NumPy array (memory-mapped, say) of uint8, H×W or H×W×C, which counts as 0..1 after
-        division by 255.
-    tile: None runs the network once. A number is the side (px) of the square that the network sees
-        at a time. Squares stand on one grid, whose step is the largest multiple of `model.step`
-        within their output (572: output 388, step 384), because only such shifts shift the output
-        alike. For a network without padding the result is that of one run, and for a padded one too
-        if `tile` is larger than what a pixel's result depends on (then the part of a square that
-        hears of zeros around it is thrown away; the image's sides count as rounded up to multiples
-        of `step`). Else squares overlap and fade into each other, which is not the same, and a
-        warning says from which `tile` on it would be.
-    out: a file for the result. "name.npy" takes the probabilities as they are made, and the
-        memory-mapped array in it is returned; a picture file without loss ("name.png", "name.tif",
-        "name.bmp") takes the mask of class numbers, H×W uint8, which is returned as a tensor. With
-        it, a picture of 100 megapixels needs little more memory than its bytes. The file appears
-        whole or not at all.
-    palette: K×3 numbers 0..255, the colours in which a picture file `out` shows the classes.
-
-    ``ValueError``: a tile that the network does not take or that is too small to cover anything
-    (188), naming the next that works (204); logits of an unexpected size; a file that cannot hold
-    the result. ``TypeError``: images of other integers. ``FloatingPointError``: logits that are NaN
-    or +inf. ``OSError``, naming `out`: the disk is full, or may not be written to.
+    Args:
+        image: float C×H×W in 0..1; or what need not fit into memory as floats: the path of a picture, or a
+            NumPy array (memory-mapped, say) of uint8, H×W or H×W×C, which is divided by 255.
+        tile: None runs the network once. A number is the side (px) of the square that the network sees at a
+            time. Squares stand on one grid, whose step is the largest multiple of `model.step` within their
+            output (572: output 388, step 384), because only such shifts shift the output alike. For a network
+            without padding the result is that of one run, and for a padded one too if `tile` is larger than
+            what a pixel's result depends on (then the part of a square that hears of zeros around it is
+            thrown away; the image's sides count as rounded up to multiples of `step`). Else squares overlap
+            and fade into each other, which is not the same, and a warning says which `tile` would do.
+        out: a file for the result. "name.npy" takes the probabilities as they are made, and the memory-mapped
+            array in it is returned; a picture file without loss ("name.png", "name.tif", "name.bmp") takes
+            the mask of class numbers, H×W uint8, which is returned as a tensor. With it, a picture of 100
+            megapixels needs little more memory than its bytes. The file appears whole or not at all.
+        palette: K×3 numbers 0..255, the colours in which a picture file `out` shows the classes.
+    Raises:
+        ValueError: a tile that the network does not take or that is too small to cover anything (188), naming
+            the next that works (204); logits of an unexpected size; a file that cannot hold the result.
+        TypeError: images of other integers. FloatingPointError: logits that are NaN or +inf.
+        OSError, naming `out`: the disk is full, or may not be written to.
     """
     write = None if out is None else _writer(out)
     size, read = _source(model, image)
@@ -57,16 +55,17 @@ def predict(model, image, *, tile=None, out=None, palette=None) -> torch.Tensor 
 def evaluate(model, data, *, tile=None) -> ConfusionMatrix:
     """The `ConfusionMatrix` of a model on a whole data set, every pixel counted.
 
-    Images are mirrored and cropped as in `predict`. Warns (`segnb.training.Suspicious`) where the
-    result is too good to be true.
+    Images are mirrored and cropped as in `predict`. Warns (`segnb.training.Suspicious`) where the result is
+    too good to be true.
 
-    data: a map-style data set of (image, mask), of equal sizes or not; further parts of an item are
-        left alone. Items may be what `fit` takes. Pixels with the label `data.ignore_index` (255 if
-        the set says nothing) are ignored.
-    tile: the side (px) of the squares that images are cut into, None for whole ones.
-
-    ``ValueError``: there is nothing in it, a label beyond the network's classes.
-    ``FloatingPointError``: a logit is NaN or +inf.
+    Args:
+        data: a map-style data set of (image, mask), of equal sizes or not; further parts of an item are left
+            alone. Items may be what `fit` takes. Pixels with the label `data.ignore_index` (255 if the set
+            says nothing) are ignored.
+        tile: the side (px) of the squares that images are cut into, None for whole ones.
+    Raises:
+        ValueError: there is nothing in it, a label beyond the network's classes.
+        FloatingPointError: a logit is NaN or +inf.
     """
     # Here, because training imports this module.
     from .training.suspicion import Watch
@@ -94,7 +93,7 @@ def evaluate(model, data, *, tile=None) -> ConfusionMatrix:
 
 
 def _batches(data, pixels=2**17):
-    """(images N×C×H×W, masks N×H×W): neighbours of one size together, as many as have so many pixels, but at least one."""
+    """(images N×C×H×W, masks N×H×W): neighbours of one size, up to so many pixels, but at least one."""
     batch = []
     for index in range(len(data)):
         image, mask = as_item(data[index])[:2]
@@ -149,7 +148,7 @@ def _gathered(rows, size):
 
 
 def _writer(out):
-    """The function that writes this kind of file; ValueError for one that could not hold the result, before any work."""
+    """The function that writes this kind of file. Raises: ValueError: one that cannot hold the result."""
     kinds = {".npy": _write_probabilities} | dict.fromkeys((".png", ".tif", ".tiff", ".bmp"), _write_mask)
     suffix = Path(out).suffix.lower()
     if suffix not in kinds:

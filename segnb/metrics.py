@@ -11,17 +11,16 @@ from .shapes import check_finite, check_fit, check_integers, check_void
 class ConfusionMatrix:
     """Counts over a whole data set of how often each true class was taken for each class.
 
-    ``matrix[t, p]`` (K×K int64, on the CPU) is the number of pixels of class t that were called p. Pixels whose
+    `matrix[t, p]` (K×K int64, on the CPU) is the number of pixels of class t that were called p. Pixels whose
     target is `ignore_index` are counted nowhere. The measures are float64, 0-dim or one number for each class
-    (K), with NaN for a class that has nothing to divide by; means leave such classes out. Feed it every picture,
-    then read it once: a mean of measures per picture or per batch is another number.
+    (K), with NaN for a class that has nothing to divide by; means leave such classes out. Feed it every
+    picture, then read it once: a mean of measures per picture or per batch is another number.
+    Source: FCN (Long et al., 2015), section 5, where n_ij is `matrix[i, j]` and t_i the sum of its row i.
 
     >>> matrix = ConfusionMatrix(num_classes=2)
     >>> matrix.update(pred=torch.tensor([0, 0, 1, 1]), target=torch.tensor([0, 1, 1, 255]))
     >>> matrix.iou
     tensor([0.5000, 0.5000], dtype=torch.float64)
-
-    Source: FCN (Long et al., 2015), section 5, where n_ij is ``matrix[i, j]`` and t_i the sum of its row i.
     """
 
     def __init__(self, num_classes, ignore_index=255):
@@ -42,10 +41,9 @@ class ConfusionMatrix:
         """Count a picture or a batch.
 
         Args:
-            pred: integers of the target's shape, 0..K−1 wherever the target is not ignored; or logits N×K×H×W,
-                of which the largest is taken.
+            pred: integers of the target's shape, 0..K−1 wherever the target is not ignored; or logits
+                N×K×H×W, of which the largest is taken.
             target: integers of any shape (N×H×W for logits), 0..K−1 or `ignore_index`.
-
         Raises:
             ValueError: shapes that do not fit, labels out of range. TypeError: a float or boolean map.
             FloatingPointError: logits that are NaN or +inf.
@@ -74,7 +72,7 @@ class ConfusionMatrix:
         return logits.argmax(1)
 
     def _count(self, pred, target):
-        """The K×K matrix of one batch: count every pair of labels, void among them, then see which may occur."""
+        """The K×K matrix of one batch: count all pairs of labels, void too, then see which may occur."""
         k, void = self.num_classes, self.ignore_index
         lowest, highest = min(0, void), max(k - 1, void)
         for name, labels in {"pred": pred, "target": target}.items():
@@ -123,7 +121,7 @@ class ConfusionMatrix:
 
     @property
     def class_accuracy(self):
-        """Share of each class's own pixels that are right, n_ii / t_i (K). Its ``.nanmean()`` is SegNet's C."""
+        """Share of each class's own pixels that are right, n_ii / t_i (K). Its `.nanmean()` is SegNet's C."""
         return self._right / self._true
 
     @property
@@ -148,26 +146,24 @@ class ConfusionMatrix:
 
 
 def boundary_f1(pred, target, tolerance=0.0075, ignore_index=255):
-    """F1 score of the outlines: how many pixels of each outline lie near the other one, 0 to 1.
+    """F1 score of the outlines, 0..1: how many pixels of each outline lie near the other one.
 
-    The boundary of a class is its pixels with a 4-neighbour of another class; the picture's edge is no boundary.
-    Void is no class: its pixels leave both boundaries, and no pixel is a boundary for touching it. Precision is
-    the share of the predicted boundary within reach of the true one, recall the reverse, F1 their harmonic mean;
-    two empty boundaries agree (1). The result is the mean over pictures of the mean over the classes in the
-    target, as a 0-dim float64 tensor; pictures that are all void are left out, and NaN is returned if all are.
-
-    >>> edge = lambda column: (torch.arange(100) >= column).long().expand(100, 100)
-    >>> [boundary_f1(edge(50 + off), edge(50)).item() for off in (0, 1, 2)]  # "near" is 1.06 px here
-    [1.0, 1.0, 0.0]
+    The boundary of a class is its pixels with a 4-neighbour of another class; the picture's edge is no
+    boundary. Void is no class: its pixels leave both boundaries, and no pixel is a boundary for touching it.
+    Precision is the share of the predicted boundary within reach of the true one, recall the reverse, F1
+    their harmonic mean; two empty boundaries agree (1). The result is the mean over pictures of the mean over
+    the classes in the target, as a 0-dim float64 tensor; pictures that are all void are left out, and NaN is
+    returned if all are.
 
     Args:
         pred, target: integers H×W or N×H×W, of equal shape.
         tolerance: how far "near" reaches, as a fraction of the picture's diagonal.
-
-    Raises:
-        ValueError: shapes that differ or are neither H×W nor N×H×W. TypeError: a float or boolean map.
-
+    Raises: ValueError: shapes that differ or are neither H×W nor N×H×W. TypeError: a float or boolean map.
     Source: Csurka et al. (2013); SegNet (Badrinarayanan et al., 2017) for the tolerance and the means.
+
+    >>> edge = lambda column: (torch.arange(100) >= column).long().expand(100, 100)
+    >>> [boundary_f1(edge(50 + off), edge(50)).item() for off in (0, 1, 2)]  # "near" is 1.06 px here
+    [1.0, 1.0, 0.0]
     """
     check_integers(pred, "pred")
     check_integers(target, "target")

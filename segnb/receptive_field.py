@@ -12,20 +12,21 @@ from .run import evaluating
 
 
 def receptive_field(model, layer=None):
-    """(size, stride) in pixels of the image, of one pixel in the output of `layer` (a name; None means the logits).
+    """(size, stride), in pixels of the image, of what one pixel in the output of `layer` sees.
 
-    size: the side of the smallest square that holds everything the pixel can depend on, along the longest path. After
-    upsampling it varies with the pixel's place on the grid (U-Net's logits: 188 or 204); the largest is given.
-    `inf` if the whole image takes part (image pooling). stride: how far apart in the image two neighbours look.
+    size: the side of the smallest square that holds everything the pixel can depend on. After upsampling it
+    varies with the pixel's place on the grid (U-Net's logits: 188 or 204): the largest; `inf` if the whole
+    image takes part (image pooling). stride: how far apart in the image two neighbours look. No number is
+    computed: in a forward pass on shapes alone, in eval mode, each operation states what it reads.
+
+    Args: layer: a name as in `model.named_modules()`; None means the logits.
+    Raises: KeyError: an unknown layer. ValueError: one that did not run or does not see the image.
+        NotImplementedError: an operation of unknown reach.
 
     >>> receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3)))
     (8, 2)
     >>> receptive_field(nn.Conv2d(1, 1, 3, dilation=4))
     (9, 1)
-
-    No number is computed: a forward pass on shapes alone, in eval mode, in which each operation states what it reads.
-    ``KeyError`` for an unknown layer, ``ValueError`` for one that did not run or does not see the image,
-    ``NotImplementedError`` for an operation whose reach is not known here.
     """
     for side in (2048, 8192, 32768):
         side = getattr(model, "valid_size", int)(side)
@@ -39,7 +40,7 @@ def receptive_field(model, layer=None):
 
 
 class _View(NamedTuple):
-    """Along one axis, the first and the last pixel of the image that each pixel of a map sees; inf: everything."""
+    """Along one axis, the first and the last pixel of the image that each pixel of a map sees; inf: all."""
 
     first: Tensor
     last: Tensor
@@ -52,7 +53,7 @@ class _View(NamedTuple):
         return extent if extent == inf else int(max(extent, 0))
 
     def read(self, index, stride, there=True):
-        """The view of pixels that read the pixels `index[i, :]` of this map, where `there` and not in the padding."""
+        """The view of pixels that read the pixels `index[i, :]` of this map, if `there` and not padding."""
         there = there & (index >= 0) & (index < len(self.first))
         index = index.clamp(0, len(self.first) - 1)
         first, last = self.first[index].where(there, inf), self.last[index].where(there, -inf)
@@ -67,7 +68,7 @@ class _View(NamedTuple):
 class _Reach(TorchDispatchMode):
     """Follows the views (of the rows, of the columns) of all tensors that come from the image.
 
-    It listens where every call has arrived at one of PyTorch's basic operations, with its arguments in fixed order.
+    It listens where each call has become PyTorch's basic operations, with their arguments in fixed order.
     """
 
     def __init__(self, image):
@@ -91,7 +92,7 @@ class _Reach(TorchDispatchMode):
         return output
 
     def follow(self, operation, args, sources, output, axis):
-        """The view of `output` along one axis (−2: rows, −1: columns), from those of the `sources` among the arguments."""
+        """The view of `output` along an axis (−2: rows, −1: columns), from those of the `sources`."""
         name = operation.overloadpacket.__name__.rstrip("_")
         views = [self.views[id(source)][axis] for source in sources]
         view, inputs, length = views[0], len(views[0].first), output.shape[axis] if output.ndim > 1 else 1
@@ -154,7 +155,7 @@ PIXEL_BY_PIXEL = {
 
 
 def _views_of(model, side, layer):
-    """The views of a layer's output along rows and columns, from a pass over an image side × side that has no numbers in it."""
+    """The views of a layer's output along rows and columns, from a pass over an image without any numbers."""
     first = next((module.in_channels for module in model.modules() if isinstance(module, nn.Conv2d)), 1)
     image = torch.empty(1, getattr(model, "in_channels", first), side, side, device="meta")
     shapes = {

@@ -1,4 +1,4 @@
-"""On what do we compute, in which number format, from which seed? `setup` decides once, `fit` and the rest follow."""
+"""On what we compute, in which number format, from which seed: `setup` decides, the rest follows."""
 
 import os
 import platform
@@ -22,10 +22,11 @@ OVERRIDES = ("SEGNB_DEVICE", "SEGNB_DTYPE", "SEGNB_SCALE")
 class Run:
     """What `setup` decided.
 
-    device: where networks are trained. dtype: the format of the fast operations in training (`autocast` knows which
-    those are); weights, losses and everything outside training stay float32. seed: what the generators started from.
-    trouble: a sentence on why a GPU is not used although there is one, or None. sizes: "cpu" or "gpu", which of its
-    arguments `scale` gives; None goes by the device.
+    Attributes:
+        device, seed: where networks are trained; what the generators started from.
+        dtype: of the fast operations in training (`autocast` knows which); all else stays float32.
+        trouble: a sentence on why a GPU is not used although there is one, or None.
+        sizes: "cpu" or "gpu", which of its arguments `scale` gives; None goes by the device.
     """
 
     device: torch.device
@@ -35,7 +36,7 @@ class Run:
     sizes: str | None = None
 
     def scale(self, *, cpu, gpu):
-        """`cpu` or `gpu`, as SEGNB_SCALE asks or else by the device: `steps = run.scale(cpu=150, gpu=1500)`."""
+        """`cpu` or `gpu`, as SEGNB_SCALE or else the device says: `steps = run.scale(cpu=150, gpu=1500)`."""
         small = self.sizes == "cpu" if self.sizes else self.device.type == "cpu"
         return cpu if small else gpu
 
@@ -48,15 +49,15 @@ _current: Run | None = None
 
 
 def setup(seed=0):
-    """Choose device and number format, seed torch, numpy and random, print both and the versions. → `Run`
+    """Choose device and number format, seed torch, numpy and random, print what is used; return the `Run`.
 
-    A GPU is used if it computes one small convolution rightly, else one sentence says why not. float16 (with a gradient
-    scaler) on GPUs before compute capability 8.0, bfloat16 from 8.0 on and on CPUs with instructions for it, else float32.
-    Environment variables override each choice, and any other word in them is a ValueError: SEGNB_DEVICE=cpu|cuda|mps
+    A GPU is used if it computes one small convolution rightly, else one sentence says why not. float16 (with
+    a gradient scaler) on GPUs before compute capability 8.0, bfloat16 from 8.0 on and on CPUs with
+    instructions for it, else float32. Environment variables override each choice: SEGNB_DEVICE=cpu|cuda|mps
     the device (mps is used only when asked for), SEGNB_DTYPE=float32|bfloat16|float16 the number format, and
-    SEGNB_SCALE=cpu|gpu the sizes that `Run.scale` gives. What they changed is printed too.
-    Under torchrun each process takes its own GPU, and only the first one prints. Warns where a version is older than
-    the course needs.
+    SEGNB_SCALE=cpu|gpu the sizes that `Run.scale` gives. What they changed is printed too. Under torchrun
+    each process takes its own GPU, and only the first prints. Warns of versions that are too old.
+    Raises: ValueError: another word in one of these variables.
     """
     global _current
     _current = _choose(seed)
@@ -97,7 +98,7 @@ def describe(run):
 
 
 def too_old():
-    """A sentence for each package that is missing or older than the lower bound that segnb's own metadata gives."""
+    """A sentence for each package that is missing or older than the lower bound in segnb's own metadata."""
     try:
         required = metadata.requires("segnb") or []
     except metadata.PackageNotFoundError:
@@ -122,7 +123,7 @@ def seed_everything(seed):
 
 @contextmanager
 def evaluating(model):
-    """Eval mode, true float32 and no gradients inside; outside everything is as it was, each module's mode too."""
+    """Eval mode, true float32, no gradients inside; afterwards all is as before, each module's mode too."""
     modes = [(module, module.training) for module in model.modules()]
     device = device_of(model).type
     cudnn = torch.backends.cudnn
@@ -176,7 +177,7 @@ def _choose_device(wanted):
 
 
 def _try_gpu(device):
-    """`is_available` promises much: a GPU too old for this build of torch fails only at its first operation."""
+    """`is_available` promises much: a GPU too old for this torch fails only at its first operation."""
     try:
         ones = torch.ones(1, 1, 3, 3, device=device)
         right = torch.nn.functional.conv2d(ones, ones).item() == 9
@@ -196,7 +197,7 @@ def _choose_dtype(device):
 
 
 def _cpu_has_bfloat16():
-    """Instructions that multiply bfloat16 numbers, and the library that uses them; without, it is emulated and slow."""
+    """Whether instructions multiply bfloat16, and the library uses them; else it is emulated, and slow."""
     if not torch.backends.mkldnn.is_available():
         return False
     if hasattr(torch.cpu, "get_capabilities"):  # newer torch; "bf16" is ARM's

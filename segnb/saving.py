@@ -29,11 +29,9 @@ BROKEN = (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, OSError, EOF
 def save(model, path) -> None:
     """Write a network of `segnb.models`: class, constructor arguments, weights and buffers.
 
-    A compiled or wrapped one (`torch.compile`, `DataParallel`), or one with such parts, is written
-    as the plain network. The file appears whole or not at all; a link is followed.
-
-    ``TypeError``: any other module, as nothing would know how to build it again. ``ValueError``: a
-    path that is no file. ``OSError``: it cannot be written.
+    A compiled or wrapped one (`torch.compile`, `DataParallel`), or one with such parts, is written as the
+    plain network. The file appears whole or not at all; a link is followed.
+    Raises: TypeError: any other module. ValueError: a path that is no file. OSError: it cannot be written.
     """
     plain = unwrapped(model)
     if not _known(plain):
@@ -46,13 +44,11 @@ def save(model, path) -> None:
 
 
 def load(path) -> nn.Module:
-    """The network that `save` wrote, or that in a checkpoint of `segnb.fit`, in eval mode.
+    """The network in a file of `save` or a checkpoint of `segnb.fit`, in eval mode on the run's device.
 
-    It is on the run's device. Only numbers are read (`weights_only=True`), so a file cannot run
-    code; and no more memory is taken than the numbers in the file fill.
-
-    ``FileNotFoundError``: there is no such file. ``ValueError``: it is neither, or damaged, or from
-    a version whose networks were different.
+    Only numbers are read (`weights_only=True`), so a file cannot run code; nor does it take more memory than
+    its numbers fill.
+    Raises: FileNotFoundError. ValueError: neither of these, damaged, or of a version with different networks.
     """
     from . import models
 
@@ -114,7 +110,7 @@ def _known(model):
 
 
 def _check_shapes(build, config, weights, size):
-    """Raise ``ValueError`` unless the network has the file's weights, before any memory is taken for it."""
+    """Raise ValueError unless the network has the file's weights, before any memory is taken for it."""
     if len(repr(config)) > LONGEST_CONFIG or sum(part.nbytes for part in weights.values()) > size:
         raise ValueError("it describes more weights than it holds")
     # Each level has weights of its own, and a million of them would fill the memory with their names alone.
@@ -128,7 +124,7 @@ def _check_shapes(build, config, weights, size):
 def load_trained(name) -> nn.Module:
     """A small trained network that ships with the package, for first looks.
 
-    ``ValueError``: an unknown name; the error lists those that ship.
+    Raises: ValueError: an unknown name; the error lists those that ship.
 
     >>> load_trained("unet").num_classes
     2
@@ -145,7 +141,7 @@ def load_trained(name) -> nn.Module:
 
 
 def write_atomically(content, path) -> None:
-    """torch.save that leaves either the old file or the new one, as `segnb.disk.replacing` does."""
+    """Save as `torch.save` does, but leave the old file or the new one, as `segnb.disk.replacing` does."""
     with replacing(path) as partial, open(partial, "wb") as file:
         try:
             torch.save(content, file)
@@ -163,12 +159,12 @@ def _cause(error):
 
 
 def read(path, forms, meaning) -> dict:
-    """The dict in a file, on the CPU.
+    """The dict in a file, its tensors on the CPU.
 
-    forms: what its entry "format" may be.
-    meaning: what the file should be, in words.
-
-    ``FileNotFoundError``: there is no file. ``ValueError``: it is not `meaning`, or damaged.
+    Args:
+        forms: what its entry "format" may be.
+        meaning: what the file should be, in words.
+    Raises: FileNotFoundError: there is no file. ValueError: it is not `meaning`, or damaged.
     """
     path = Path(path)
     if not path.is_file():

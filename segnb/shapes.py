@@ -16,7 +16,7 @@ NAMES = {
 
 
 def check_data(data, name):
-    """Raise ``TypeError`` unless `data` has a length and items by number, as a map-style data set has."""
+    """Raise TypeError unless `data` has a length and items by number, as a map-style data set has."""
     if hasattr(data, "batch_size") and hasattr(data, "dataset"):
         raise TypeError(
             f"{name} is a DataLoader, but batches are made here: pass the set in it, loader.dataset"
@@ -45,10 +45,10 @@ class ClassCounts(NamedTuple):
 
 
 def class_counts(masks, num_classes=None, ignore_index=255):
-    """`ClassCounts` of masks (integers, H×W each), which are looked at one after the other.
+    """The `ClassCounts` of masks (integers, H×W each), which are looked at one after the other.
 
-    num_classes: K; None is the highest label + 1. ``ValueError`` for a label that is neither a class nor `ignore_index`,
-    ``TypeError`` for masks that are not of integers.
+    Args: num_classes: K; None is the highest label + 1.
+    Raises: ValueError: a label that is neither a class nor `ignore_index`. TypeError: masks not of integers.
     """
     rows, sizes = [], []
     for mask in masks:
@@ -71,9 +71,9 @@ def class_counts(masks, num_classes=None, ignore_index=255):
 def as_item(item):
     """An item of a data set as tensors: (image, mask), or (image, mask, pixel weight).
 
-    Besides tensors: pictures of PIL, numpy arrays H×W×C or H×W (bytes become 0..1, as torchvision's `to_tensor` has it),
-    and dicts with the names in `NAMES`. Tensors stay as they are. ``ValueError`` for anything else, and for a mask of
-    colours.
+    Besides tensors, which stay as they are: pictures of PIL, numpy arrays H×W×C or H×W (bytes become 0..1, as
+    with torchvision's `to_tensor`), and dicts with the names in `NAMES`.
+    Raises: ValueError: anything else, and a mask of colours.
 
     >>> image, mask = as_item({"image": np.full((4, 6, 3), 255, np.uint8), "mask": np.zeros((4, 6), int)})
     >>> image.shape, image.max(), mask.dtype
@@ -109,7 +109,7 @@ def _as_tensor(part):
 
 
 def _image_as_tensor(image, size):
-    """C×H×W. Arrays and pictures have their channels last, unless an array fits a mask of this size as it is."""
+    """C×H×W. Arrays and pictures have channels last, unless an array fits a mask of this size as it is."""
     if isinstance(image, torch.Tensor):
         return image.as_subclass(torch.Tensor)
     if getattr(image, "mode", None) in ("P", "PA"):
@@ -128,7 +128,7 @@ def _image_as_tensor(image, size):
 
 
 def check_image(image):
-    """One C×H×W float image as a tensor; ValueError or TypeError if `image` is something else."""
+    """One image as a tensor C×H×W of floats. Raises: ValueError, TypeError: it is something else."""
     image = torch.as_tensor(image)
     if not image.is_floating_point():
         raise TypeError(f"images are float, 0..1, not {image.dtype}: use image.float() / 255")
@@ -160,11 +160,14 @@ def item_cure(image, mask):
 
 
 def check_input(logits, target, ignore_index, labels=True):
-    """Return N×K×H×W logits in float32 or wider and the N×H×W target as int64.
+    """(logits N×K×H×W in float32 or wider, target N×H×W in int64), checked.
 
-    Raises ``TypeError`` for wrong dtypes and ``ValueError`` for shapes that do not fit or labels that are
-    neither a class 0..K−1 nor `ignore_index`. Label values are checked always on the CPU; elsewhere only under
-    ``SEGNB_STRICT=1``, because reading the answer back would make a GPU wait. labels=False leaves them to the caller.
+    Args:
+        labels: whether to look at the labels. It is done on the CPU, and elsewhere only under SEGNB_STRICT=1:
+            reading the answer back would make a GPU wait. False leaves them to the caller.
+    Raises:
+        TypeError: wrong dtypes.
+        ValueError: shapes that do not fit, labels that are neither a class 0..K−1 nor `ignore_index`.
     """
     if not logits.is_floating_point():
         raise TypeError(f"logits must be floating point, got {logits.dtype}: pass the network's raw output")
@@ -180,9 +183,11 @@ def check_input(logits, target, ignore_index, labels=True):
 
 
 def check_finite(logits, images=None, items=None):
-    """Raise ``FloatingPointError`` for logits N×K×H×W that are NaN or +inf, of which argmax would still make classes.
+    """Raise FloatingPointError for logits N×K×H×W with NaN or +inf, of which argmax would still make classes.
 
-    images: what they were made of, to tell whose fault it is. items: their numbers in a data set, for the message.
+    Args:
+        images: what they were made of, to tell whose fault it is.
+        items: their numbers in a data set, for the message.
     """
     # amax hands NaN on; −inf is how a class is ruled out.
     if logits.numel() == 0 or logits.amax() < torch.inf:
@@ -203,12 +208,12 @@ def check_finite(logits, images=None, items=None):
 
 
 def logits_of(output):
-    """The N×K×H×W logits in what a network returns; torchvision's return a dict, with an auxiliary output beside them."""
+    """The N×K×H×W logits in what a network returns: all of it, or "out" in a dict as torchvision's."""
     return output["out"] if isinstance(output, dict) else output
 
 
 def check_integers(labels, name):
-    """Raise ``TypeError`` for anything but whole numbers, with the cure for what is there instead."""
+    """Raise TypeError for anything but whole numbers, with the cure for what is there instead."""
     if labels.dtype not in INTEGERS:
         raise TypeError(
             f"{name} must hold integer class indices, got {labels.dtype}{_integers(labels, name)}"
@@ -230,7 +235,7 @@ def _integers(labels, name):
 
 
 def check_fit(logits, target):
-    """Raise ``ValueError`` unless an N×H×W target belongs to N×K×H×W logits."""
+    """Raise ValueError unless an N×H×W target belongs to N×K×H×W logits."""
     wanted = (logits.shape[0], *logits.shape[2:])
     if target.shape != wanted:
         raise ValueError(
@@ -240,11 +245,11 @@ def check_fit(logits, target):
 
 
 def check_labels(labels, num_classes, ignore_index):
-    """Raise ``ValueError`` unless every label is a class 0..num_classes−1 or `ignore_index`.
+    """Raise ValueError unless every label is a class 0..num_classes−1 or `ignore_index`.
 
     >>> check_labels(torch.tensor([0, 3, 255]), num_classes=2, ignore_index=255)
     Traceback (most recent call last):
-    ValueError: target must hold classes 0..1 or ignore_index=255, found 3: the network needs num_classes=4, ...
+    ValueError: target must hold classes 0..1 or ignore_index=255, found 3: the network needs num_classes=4...
     """
     if labels.numel() == 0:
         return
@@ -269,6 +274,6 @@ def more_classes(num_classes, found):
 
 
 def check_void(num_classes, ignore_index, cure):
-    """Raise ``ValueError`` where 255, the usual label of void, is a class as well."""
+    """Raise ValueError where 255, the usual label of void, is a class as well."""
     if ignore_index == 255 < num_classes:
         raise ValueError(f"of {num_classes} classes 255 is one, so it cannot mean void too: {cure}")

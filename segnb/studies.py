@@ -11,10 +11,11 @@ FOLDERS = (
 
 
 def results(name: str) -> dict:
-    """What the study `name` found, as `make studies NAME=name` stored it.
+    """What the study `name` found, as `make studies NAME=name` stored it: a dict.
 
-    The dict holds `question`, `figures` (nested; each leaf is a list with one number for each of `seeds`), `seeds`, `steps`,
-    `data`, `seconds`, `date`, `device`, `versions` and `command`. FileNotFoundError names the studies there are.
+    It holds `question`, `figures` (nested; each leaf is a list with one number for each of `seeds`), `seeds`,
+    `steps`, `data`, `seconds`, `date`, `device`, `versions` and `command`.
+    Raises: FileNotFoundError: no such study; the error names those there are.
     """
     for folder in FOLDERS:
         if (path := folder / f"{name}.json").is_file():

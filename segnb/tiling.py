@@ -1,13 +1,12 @@
 """How a picture of any size is brought to a network: mirrored, in one piece or in tiles.
 
-A network shifts its output with its input only by multiples of `model.step`, so all tiles stand on
-that grid. What a tile lacks is the picture around it. A network without padding (`model.margin` >
-0) says nothing about what it did not see; one with padding takes zeros for it, as far inwards as its
-receptive field reaches. So of its tiles either that border is thrown away, or, where it is all of
-the tile, neighbours overlap and fade into each other.
-
-Source: U-Net (Ronneberger et al., 2015), section 2, figure 2, for mirrors and tiles; nnU-Net
-(Isensee et al., 2021) for overlapping tiles whose logits are averaged with weights.
+A network shifts its output with its input only by multiples of `model.step`, so all tiles stand on that grid.
+What a tile lacks is the picture around it. A network without padding (`model.margin` > 0) says nothing about
+what it did not see; one with padding takes zeros for it, as far inwards as its receptive field reaches. So of
+its tiles either that border is thrown away, or, where it is all of the tile, neighbours overlap and fade into
+each other.
+Source: U-Net (Ronneberger et al., 2015), section 2, figure 2, for mirrors and tiles; nnU-Net (Isensee et al.,
+    2021) for overlapping tiles whose logits are averaged with weights.
 """
 
 import warnings
@@ -26,9 +25,10 @@ from .shapes import check_finite, logits_of
 class Strip(NamedTuple):
     """One window along one axis.
 
-    start: where it begins, in pixels of the picture (below 0 in the mirrored border).
-    first: where the logits that count begin.
-    weights: of each of those; over all windows they add up to 1.
+    Attributes:
+        start: where it begins, in pixels of the picture (below 0 in the mirrored border).
+        first: where the logits that count begin.
+        weights: of each of those; over all windows they add up to 1.
     """
 
     start: int
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
 def whole(model, size) -> Plan:
     """The plan of one window that covers a picture of `size` (height, width).
 
-    >>> whole(UNet(width=1), (388, 300)).window  # 92 px more on each side, and what is missing to a side that fits
+    >>> whole(UNet(width=1), (388, 300)).window  # 92 px more on each side, then up to a side that fits
     (572, 492)
     """
     margin, fits = getattr(model, "margin", 0), getattr(model, "valid_size", int)
@@ -63,9 +63,7 @@ def tiles(model, size, tile) -> Plan:
     """The plan of square windows of `tile` px for a picture of `size` (height, width).
 
     Warns if the tiles' logits will differ from those of the whole picture.
-
-    ``ValueError``: a tile that the network does not take, or that is too small to cover anything;
-    the error names the next that works.
+    Raises: ValueError, naming the next that works: a tile that the network does not take, or one too small.
 
     >>> plan = tiles(UNet(width=1), (388, 800), tile=572)
     >>> [(strip.start, strip.first, strip.end) for strip in plan.columns]  # 384 apart: a multiple of step, 16
@@ -100,7 +98,7 @@ def _suits(side, margin, fits, step):
 
 
 def _beside(side, tile, margin, stride):
-    """Windows of a network without padding: their outputs, `stride` apart, cover the picture and each counts alone."""
+    """Windows of a network without padding: their outputs, `stride` apart, cover the picture."""
     # Until the last output reaches the far edge.
     count = 1 + max(0, -(-(side - (tile - 2 * margin)) // stride))
     firsts = [i * stride for i in range(count)]
@@ -109,7 +107,7 @@ def _beside(side, tile, margin, stride):
 
 
 def _inside(side, tile, step, border):
-    """Windows of a padded network, of which all counts but a border towards other windows: the whole picture's logits."""
+    """Windows of a padded network; all but a border towards the next counts: the whole picture's logits."""
     starts = _starts(side, tile, step, (tile - 2 * border) // step * step)
     firsts = [0, *(start + border for start in starts[1:])]
     ends = [*firsts[1:], side]
@@ -121,7 +119,7 @@ def _inside(side, tile, step, border):
 
 
 def _fading(side, tile, step):
-    """Windows that overlap by half and fade into each other: their weights rise and fall as straight lines."""
+    """Windows that overlap by half and fade into each other, by weights that rise and fall linearly."""
     starts = _starts(side, tile, step, max(step, tile // 2 // step * step))
     centre = (torch.arange(tile) + 0.5) / tile
     tent = torch.minimum(centre, 1 - centre)
@@ -136,13 +134,13 @@ def _fading(side, tile, step):
 
 
 def _starts(side, tile, step, stride):
-    """Where windows begin: `stride` apart, and the last one ends with the picture, mirrored to a multiple of `step`."""
+    """Where windows begin: `stride` apart; the last ends with the picture, rounded up to `step`."""
     last = -(-side // step) * step - tile
     return [*range(0, last, stride), last]
 
 
 def _border(model, tile, step):
-    """How many pixels at a window's border hear of the zeros around it; None, with a warning, if they leave nothing."""
+    """How many pixels at a window's border hear of the zeros around; None, with a warning, if that is all."""
     try:
         sees, _ = receptive_field(model)
         how_far = "the whole picture" if sees == inf else f"{sees} px"
@@ -167,12 +165,11 @@ def logits_by_rows(model, read, size, plan, items=None) -> Iterator[tuple[int, t
     The next rows are written over these: use them, or copy them, before going on. Call it inside
     `evaluating(model)`.
 
-    read: function (row indices, column indices) -> float tensor N×C×h×w.
-    size: height and width of the picture.
-    items: numbers of the N pictures, for messages.
-
-    ``FloatingPointError``: logits that are no numbers. ``ValueError``: logits of an unexpected
-    size.
+    Args:
+        read: function (row indices, column indices) → float tensor N×C×h×w.
+        size: height and width of the picture.
+        items: numbers of the N pictures, for messages.
+    Raises: FloatingPointError: logits that are NaN or +inf. ValueError: logits of an unexpected size.
     """
     margin, device = getattr(model, "margin", 0), device_of(model)
     rows, columns = (

@@ -1,4 +1,4 @@
-"""Pictures with a class for every pixel: generated ones, real ones, and what is done to them before training."""
+"""Pictures with a class for every pixel: generated, real, and what is done to them before training."""
 
 from ..shapes import ClassCounts
 from .augment.parts import augment, crop, elastic, flips, intensity, quarter_turns, rotation, scaling, shifts

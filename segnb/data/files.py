@@ -1,7 +1,7 @@
 """Pictures and masks in files, and the one exception for whatever is wrong with them.
 
-`read_image` and `read_mask` are for sets whose files are known: 8 bits, one page, as they are stored. Files of which
-nothing is known are read by `segnb.data.reader`.
+`read_image` and `read_mask` are for sets whose files are known: 8 bits, one page, as they are stored. Files
+of which nothing is known are read by `segnb.data.reader`.
 """
 
 import lzma
@@ -15,7 +15,7 @@ import numpy as np
 # Pillow refuses 179 million pixels, which a scanned slide has; this many are too many for one picture.
 MOST_PIXELS = 2**30
 _bomb_limit = threading.Lock()
-# What decoders raise for files that are cut or damaged. Pillow's own errors are OSErrors, a broken PNG a SyntaxError.
+# What decoders raise for cut or damaged files. Pillow's own are OSErrors, a broken PNG's a SyntaxError.
 DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError,
     AssertionError, RuntimeError, struct.error, zlib.error, lzma.LZMAError,
@@ -23,11 +23,14 @@ DAMAGED = (
 
 
 class DataError(Exception):
-    """A data file or folder is missing, damaged or not what it should be; the message names it and the cure."""
+    """A data file or folder is missing, damaged or not as it should be; the message names it and the cure."""
 
 
 def read_image(path, channels=3):
-    """An 8-bit picture as a uint8 array, H×W×3 or (channels=1) H×W. DataError if the file is not a readable picture."""
+    """An 8-bit picture as a uint8 array, H×W×3 or (channels=1) H×W.
+
+    Raises: DataError: the file is not a readable picture, or has more bits.
+    """
     with opened(path) as picture:
         loaded(picture, path)
         if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
@@ -38,7 +41,7 @@ def read_image(path, channels=3):
 
 
 def read_mask(path):
-    """A label picture (8-bit grey or palette indices) as a uint8 array H×W. DataError if the file is not one."""
+    """A label picture (8-bit grey or palette indices) as uint8 H×W. Raises: DataError: it is not one."""
     with opened(path) as picture:
         loaded(picture, path)
         if picture.mode not in ("L", "P", "1"):
@@ -51,7 +54,7 @@ def read_mask(path):
 
 @contextmanager
 def naming(path):
-    """Whatever goes wrong inside with a file becomes a DataError that names it."""
+    """Whatever goes wrong inside with the file `path` becomes a DataError that names it."""
     try:
         yield
     except DataError:
@@ -69,7 +72,10 @@ def naming(path):
 
 
 def opened(path):
-    """The file as a Pillow picture whose pixels are not read yet. DataError if there is none, or over MOST_PIXELS."""
+    """The file as a Pillow picture whose pixels are not read yet.
+
+    Raises: DataError: there is none, or it has more than MOST_PIXELS.
+    """
     from PIL import Image
 
     with naming(path), _any_size():
@@ -84,7 +90,7 @@ def opened(path):
 
 
 def loaded(picture, path):
-    """The same picture, its pixels read. DataError if the file is damaged."""
+    """The same picture, its pixels read. Raises: DataError: the file is damaged."""
     from PIL import Image
 
     with naming(path):
@@ -98,7 +104,7 @@ def loaded(picture, path):
 
 @contextmanager
 def _any_size():
-    """Pillow opens pictures of any size inside, without a word. One thread at a time: its limit is a global."""
+    """Inside, Pillow opens pictures of any size. One thread at a time, because its limit is a global."""
     from PIL import Image
 
     with _bomb_limit:

@@ -1,4 +1,4 @@
-"""`inspect`: one look at a folder of pictures and masks, all that is found there, and the `load` call that fits it."""
+"""`inspect`: one look at a folder of pictures and masks, what is found, and the `load` call that fits it."""
 
 import re
 from collections import Counter
@@ -23,9 +23,13 @@ GROUPS = (r"^(.+)[_ .-]", r"^([^_ .-]+)[_ .-]")  # of patient_7_slice_3: all but
 class Findings:
     """What `inspect` found; printed, it is a report.
 
-    lines: what there is. problems: what has to be mended, a sentence each, all of them.
-    options: the keyword arguments of `load("folder", ...)` besides root, None if the masks give no mapping.
-    samples: some pictures with their masks, a `SegmentationData`, or None.
+    Attributes:
+        root: the folder that holds images/ and masks/.
+        lines: what there is.
+        problems: what has to be mended, a sentence each, all of them.
+        options: the keyword arguments of `load("folder", ...)` besides root, None if the masks give no
+            mapping.
+        samples: some pictures with their masks, a `SegmentationData`, or None.
     """
 
     root: Path
@@ -53,10 +57,11 @@ class Findings:
 
 
 def inspect(folder):
-    """Looks at every file of a folder with images/ and masks/ (see `segnb.data.real.folder`). → `Findings`
+    """The `Findings` in all files of a folder with images/ and masks/; print them.
 
-    Print it: counts, sizes, bands, bits, orientation, palettes, labels and their shares, pairs that do not fit, and the
-    `load` call with a mapping. DataError only if there are no folders to look into.
+    They tell counts, sizes, bands, bits, orientation, palettes, labels and their shares, pairs that do not
+    fit, and the `load` call with a mapping. `segnb.data.real.folder` says what a folder may hold.
+    Raises: DataError: there are no folders to look into.
     """
     from tqdm.std import tqdm
 
@@ -112,7 +117,7 @@ def _unread(*places):
 
 
 def _look(image, mask, images, masks, problems):
-    """Counts a pair; False, and a problem, if it cannot be used."""
+    """Count a pair; False, and a problem, if it cannot be used."""
     raws = []
     for source in (image, mask):
         try:
@@ -187,14 +192,16 @@ class _Images:
 
 
 class _Masks:
-    """What is counted of the masks: for every value and the colour in which it is stored, pixels and masks."""
+    """What is counted of the masks: pixels and masks for every value and the colour in which it is stored."""
 
     def __init__(self):
+        # (value or None, colour or None, has a palette) → count
         self.pixels, self.masks = (
             Counter(),
             Counter(),
-        )  # (value or None, colour or None, has a palette) -> count
-        self.first = {}  # the same -> the first mask
+        )
+        # The same → the first mask.
+        self.first = {}
         self.count = 0
 
     def add(self, mask, raw):

@@ -18,11 +18,17 @@ KEPT_BYTES = 512 * 2**20
 
 
 class SegmentationData(Dataset):
-    """A split of a data set: item i is `(image float32 C×H×W in 0..1, mask int64 H×W)`, 255 in the mask is void.
+    """A split of a data set: item i is (image float32 C×H×W in 0..1, mask int64 H×W); 255 is void.
 
-    name, split: what was loaded; generated: True for twins.
-    classes: K names; palette: K×3 uint8 array, one colour per class; `num_classes` is K and `ignore_index` 255.
-    count: number of items; item: function i -> (image float32 tensor C×H×W, mask uint8 array H×W).
+    `num_classes` is K and `ignore_index` 255.
+
+    Args:
+        name, split: what was loaded.
+        classes: K names.
+        palette: K×3 uint8 array, one colour per class.
+        count: number of items.
+        item: function i → (image float32 tensor C×H×W, mask uint8 array H×W).
+        generated: whether pictures are drawn, as a twin's are.
     """
 
     ignore_index = IGNORE
@@ -57,9 +63,9 @@ class SegmentationData(Dataset):
         return image, mask
 
     def stack(self):
-        """All items as two tensors, images N×C×H×W and masks N×H×W, made once and shared: do not write into them.
+        """All items as (images N×C×H×W, masks N×H×W), made once and shared: do not write into them.
 
-        ValueError if the pictures differ in size.
+        Raises: ValueError: the pictures differ in size.
         """
         if self._stack is None:
             items = [self[i] for i in range(len(self))]
@@ -74,15 +80,15 @@ class SegmentationData(Dataset):
         return self._stack
 
     def class_counts(self):
-        """`ClassCounts` of this split: `.pixels`, `.images`, `.pixels_in_images`, int64, K + 1 entries, void last."""
+        """This split's `ClassCounts`: `pixels`, `images`, `pixels_in_images`, int64 of K + 1, void last."""
         if self._counts is None:
             self._counts = class_counts((mask for _, mask in self), self.num_classes, IGNORE)
         return self._counts
 
     def cells(self, index):
-        """The single cells of item `index`: int32 H×W, 0 outside and 1, 2, 3, ... in the 4-connected pieces of "cell".
+        """The single cells of item `index`: int32 H×W, 0 outside, 1, 2, ... in 4-connected pieces of "cell".
 
-        ValueError for a data set without a class "cell".
+        Raises: ValueError: a data set without a class "cell".
         """
         if "cell" not in self.classes:
             raise ValueError(f"{self.name} has no class 'cell'; its classes are {', '.join(self.classes)}")
@@ -95,9 +101,10 @@ class SegmentationData(Dataset):
 def from_files(name, split, files, read, *, classes, palette, size=None):
     """The `SegmentationData` of a real set.
 
-    files: its (image path, mask path); read: function of both -> (uint8 or float32 in 0..1, H×W or H×W×C; uint8 H×W
-    with 255 = void);
-    size: None, or the (height, width) that every item is brought to.
+    Args:
+        files: its (image path, mask path).
+        read: function of both → (H×W or H×W×C, uint8 or float32 in 0..1; uint8 H×W with 255 = void).
+        size: None, or the (height, width) that every item is brought to.
     """
     return SegmentationData(
         name,
@@ -115,9 +122,9 @@ def _read(files, read, size, num_classes, index):
 
 
 def real_item(image_path, mask_path, read, size, num_classes):
-    """One checked item of a real set: (image float32 C×H×W in 0..1, mask uint8 H×W), at `size` unless that is None.
+    """One checked item of a real set, at `size` if not None: (image float32 C×H×W in 0..1, mask uint8 H×W).
 
-    DataError if image and mask differ in size or the mask has a label that is neither a class nor 255.
+    Raises: DataError: image and mask differ in size, or a label is neither a class nor 255.
     """
     image, mask = read(image_path, mask_path)
     if image.shape[:2] != mask.shape:
@@ -141,14 +148,14 @@ def real_item(image_path, mask_path, read, size, num_classes):
 
 
 def resize_image(image, size):
-    """C×H×W (or N×C×H×W) float image at (height, width), bilinear with antialiasing."""
+    """A float image C×H×W (or N×C×H×W) at `size` (height, width), bilinear with antialiasing."""
     batch = image if image.ndim == 4 else image[None]
     resized = F.interpolate(batch, size, mode="bilinear", antialias=True, align_corners=False)
     return resized if image.ndim == 4 else resized[0]
 
 
 def resize_mask(mask, size):
-    """H×W mask of any type at (height, width): each pixel takes the label nearest to its centre, none is invented."""
+    """An H×W mask at `size` (height, width): each pixel takes the label nearest to its centre."""
     # Lists: an array takes a tensor of one element for a plain number, and loses the axis.
     rows, columns = (
         ((torch.arange(n) + 0.5) * (old / n)).long().clamp(max=old - 1).tolist()

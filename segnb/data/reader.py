@@ -1,8 +1,7 @@
 """Reads all that a picture file holds, or refuses it by name: for files of which nothing is known.
 
-What counts as the picture: upright, as the camera says (EXIF); every band; one page; the whole depth
-of its numbers, divided by the largest number that its bits can hold. `.npy` arrays are H×W or
-H×W×bands.
+What counts as the picture: upright, as the camera says (EXIF); every band; one page; the whole depth of its
+numbers, divided by the largest number that its bits can hold. `.npy` arrays are H×W or H×W×bands.
 """
 
 import math
@@ -63,14 +62,14 @@ class Raw(NamedTuple):
 def read_picture(source, channels=3, white=None, cure="Load it with channels={bands}.") -> np.ndarray:
     """A picture H×W×channels: uint8 of a file of 8 bits without `white`, else float32 in 0..1.
 
-    source: a path or a `Page`.
-    channels: 1 is grey, 3 is RGB (a grey picture three times), any other number the bands of the
-        file as they are.
-    white: the number that becomes 1.
-    cure: what to do about another number of bands.
-
-    ``DataError``: a file that is damaged, has other bands, a transparent part that `channels`
-    drops, or numbers that nothing says how to bring to 0..1.
+    Args:
+        source: a path or a `Page`.
+        channels: 1 is grey, 3 is RGB (a grey picture three times), any other number the file's bands as they
+            are.
+        white: the number that becomes 1.
+        cure: what to do about another number of bands.
+    Raises: DataError: a file that is damaged, has other bands, a transparent part that `channels` drops, or
+        numbers that nothing says how to bring to 0..1.
     """
     raw = load(source)
     return _scaled(_as_asked(raw, channels, source, cure), raw.bits, white, source)
@@ -79,9 +78,8 @@ def read_picture(source, channels=3, white=None, cure="Load it with channels={ba
 def read_labels(source) -> np.ndarray:
     """A label picture as whole numbers H×W, 0 to 65535: grey values or palette indices.
 
-    source: a path or a `Page`.
-
-    ``DataError``: it is not one.
+    Args: source: a path or a `Page`.
+    Raises: DataError: it is not one.
     """
     raw = load(source)
     if raw.labels is None:
@@ -107,9 +105,8 @@ def read_labels(source) -> np.ndarray:
 def read_colours(source) -> np.ndarray:
     """A coloured label picture as uint8 H×W×3.
 
-    source: a path or a `Page`.
-
-    ``DataError``: it is not one.
+    Args: source: a path or a `Page`.
+    Raises: DataError: it is not one.
     """
     raw = load(source)
     cure = "Save the mask as PNG in RGB."
@@ -152,7 +149,7 @@ def palette_of(source) -> np.ndarray | None:
 def load(source) -> Raw:
     """All that a path or a `Page` holds.
 
-    ``DataError``: a damaged file, and a path to several pages.
+    Raises: DataError: a damaged file, and a path to several pages.
     """
     path, number = (source.path, source.number) if isinstance(source, Page) else (Path(source), None)
     raw = _from_npy(path) if path.suffix.lower() == ".npy" else _from_picture(path, number)
@@ -200,11 +197,11 @@ def _one_page(path, number, count):
         )
 
 
-# --- Pillow -----------------------------------------------------------------------------------------------------------
+# --- Pillow ---------------------------------------------------------------------------------------
 
 
 def _frames(picture):
-    """The numbers of the frames that are pages: no thumbnails, nor the previews that phones put into a JPEG (MPO)."""
+    """The numbers of the frames that are pages: no thumbnails, nor a phone's previews in a JPEG (MPO)."""
     count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
     if picture.format != "TIFF" or count == 1:
         return list(range(count))
@@ -235,8 +232,9 @@ def _from_pillow(picture, path):
     tiff = picture.format == "TIFF"  # which Pillow turns upright itself
     orientation = picture.tag_v2.get(274, 1) if tiff else 1
     if (
+        # With its name, Pillow maps the file and mistakes rows for columns if the picture lies on its side.
         tiff
-    ):  # with its name, Pillow maps the file and mistakes rows for columns if the picture lies on its side
+    ):
         picture.filename = ""
     if picture.mode == "LAB":
         raise DataError(f"{path} is in Lab colours. Save it in RGB.")
@@ -256,7 +254,7 @@ def _from_pillow(picture, path):
 
 
 def _stretched(picture):
-    """The factor by which Pillow stretches numbers to 8 or 16 bits. To be asked before the pixels are read."""
+    """The factor by which Pillow stretches numbers to 8 or 16 bits. To be asked before pixels are read."""
     if not picture.tile:
         return 1
     decoder, arguments = picture.tile[0].codec_name, picture.tile[0].args
@@ -354,7 +352,7 @@ def _turn(stored, orientation):
     return np.ascontiguousarray(stored[::rows, ::columns])
 
 
-# --- tifffile and NumPy -----------------------------------------------------------------------------------------------
+# --- tifffile and NumPy ---------------------------------------------------------------------------
 
 
 def _with_tifffile(path, work):
@@ -436,7 +434,7 @@ def _from_npy(path):
     return Raw(array, "L" if array.shape[2] == 1 else "", 8 * array.itemsize, unit)
 
 
-# --- bands and depth --------------------------------------------------------------------------------------------------
+# --- bands and depth ------------------------------------------------------------------------------
 
 
 def _described(raw):
@@ -483,9 +481,7 @@ def opaque(pixels) -> bool:
 
 
 def white_of(dtype, bits) -> int | None:
-    """The number that becomes 1 if nobody says which: the largest that the bits can hold.
-
-    None if that says nothing.
+    """The number that becomes 1 if nobody says which: the largest that the bits can hold, None if unknown.
 
     >>> white_of(np.dtype(np.uint16), bits=12)
     4095
@@ -548,11 +544,11 @@ def _ceiling(number):
     return math.ceil(number)
 
 
-# --- what a mapping could be ------------------------------------------------------------------------------------------
+# --- what a mapping could be ----------------------------------------------------------------------
 
 
 def found_colours(raw) -> list[tuple[int, ...]]:
-    """The colours of a page, as tuples (at most COLOURS_SHOWN + 1)."""
+    """The colours of a page, as tuples: at most COLOURS_SHOWN + 1."""
     flat = raw.pixels[..., :3].reshape(-1, min(3, raw.pixels.shape[2]))
     return [tuple(int(part) for part in colour) for colour in np.unique(flat, axis=0)[: COLOURS_SHOWN + 1]]
 

@@ -1,13 +1,13 @@
 """One word switches real and generated pictures: `load` and `choose` open a set by its name in `SETS`.
 
 A generated set is a module of `generated` with the constants CLASSES, PALETTE, CHANNELS, SIZE and SPLITS and
-    render(seed, height, width) -> (image float32 C×H×W in 0..1, mask uint8 H×W), a pure function of its arguments.
+    render(seed, height, width) → (image float32 C×H×W in 0..1, mask uint8 H×W), a pure function of these
 
 A real set is a module of `real` with TWIN (the name of its generated twin, or None) and
-    open_set(root, split, size, *, ...) -> SegmentationData      DataError if its files are not all there
-    download(folder)      says what it fetches and makes the folder, or raises DataError (DownloadError: the network)
-where `root` holds all real sets and `folder` is the set's own, `root/name`. Keyword-only arguments of `open_set` are
-options that `load` accepts.
+    open_set(root, split, size, *, ...) → SegmentationData; DataError if its files are not all there
+    download(folder): says what it fetches and makes the folder; DataError (DownloadError: the network)
+where `root` holds all real sets and `folder` is the set's own, `root/name`. Keyword-only arguments of
+`open_set` are options that `load` accepts.
 """
 
 import inspect
@@ -39,7 +39,7 @@ class GeneratedSet:
     options = ()
 
     def open(self, split, size=None):
-        """The split as a `SegmentationData`; size: None (the set's own) or (height, width)."""
+        """The split as a `SegmentationData`, at `size` (height, width) or the set's own."""
         return SegmentationData(
             self.name,
             split,
@@ -65,7 +65,7 @@ class RealSet:
         return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
     def open(self, root, split, size=None, **options):
-        """The split as a `SegmentationData`. DataError if it is not there, whole and readable."""
+        """The split as a `SegmentationData`. Raises: DataError: it is not there, whole and readable."""
         try:
             return self.module.open_set(root, split, size, **options)
         except OSError as problem:
@@ -85,7 +85,7 @@ class RealSet:
         return problems
 
     def download(self, root):
-        """Makes `root/name` from the network, and remembers for the session if that fails."""
+        """Make `root/name` from the network, and remember for the session if that fails."""
         from .real.download import DownloadError, patience
 
         try:
@@ -116,18 +116,21 @@ SETS = {
 def load(name, split="train", *, size=None, root=None, download=False, **options):
     """The split "train", "val" or "test" of a data set, as a `SegmentationData`.
 
-    name: a generated set (see `names()`) or a real one.
-    size: None (the pictures' own), an int (square) or (height, width). Generated pictures are drawn at that size; real
-        images are resized bilinearly with antialiasing, masks by nearest neighbour.
-    root: the folder that holds the real sets (`root/camvid`, ...); None is $SEGNB_DATA, else the user's cache.
-    download: fetch a real set that is not there, also where a download failed before.
-    options: what the set's own module takes besides (`folder`).
+    Args:
+        name: a generated set (see `names()`) or a real one.
+        size: None (the pictures' own), an int (square) or (height, width). Generated pictures are drawn at
+            that size; real images are resized bilinearly with antialiasing, masks by nearest neighbour.
+        root: the folder that holds the real sets (`root/camvid`, ...); None is $SEGNB_DATA, else the user's
+            cache.
+        download: fetch a real set that is not there, also where a download failed before.
+        options: what the set's own module takes besides (`folder`).
+    Raises:
+        ValueError: an unknown name, split, size or option.
+        DataError: files that are missing or damaged.
 
     >>> image, mask = load("cells", "val", size=64)[0]
     >>> image.shape, mask.shape, mask.unique()
     (torch.Size([1, 64, 64]), torch.Size([64, 64]), tensor([0, 1]))
-
-    Raises ValueError for an unknown name, split, size or option and DataError for files that are missing or damaged.
     """
     one, size = _checked(name, split, size, options)
     if isinstance(one, GeneratedSet):
@@ -153,14 +156,15 @@ def load(name, split="train", *, size=None, root=None, download=False, **options
 
 
 def choose(name, split="train", *, size=None, root=None, **options):
-    """The real set `name` if it is on disk or can be downloaded, else its generated twin; prints one line saying which.
+    """The real set `name` if it is on disk or can be fetched, else its generated twin: `SegmentationData`.
 
-    Arguments and return value as for `load`. Before it asks a server it prints another line: what it fetches, and where
-    to. It waits for servers that send nothing 10 s at most, all calls of a session together, and does not repeat a
-    download that failed: `load(name, download=True)` does.
-    With SEGNB_DATA=generated (and no `root`) always the twin; so too where the user's cache cannot be used or holds a
-    part of the set. In a folder that was named, by `root` or $SEGNB_DATA, a set that lacks the split asked for raises
-    DataError, as does a folder that does not exist.
+    Prints one line saying which. Arguments are those of `load`. Before it asks a server it prints another
+    line: what it fetches, and where to. It waits for servers that send nothing 10 s at most, all calls of a
+    session together, and does not repeat a download that failed: `load(name, download=True)` does.
+
+    With SEGNB_DATA=generated (and no `root`) always the twin; so too where the user's cache cannot be used or
+    holds a part of the set.
+    Raises: DataError: a folder that was named, by `root` or $SEGNB_DATA, does not exist or lacks the split.
     """
     one, size = _checked(name, split, size, options)
     if isinstance(one, GeneratedSet):
@@ -252,7 +256,7 @@ def _real_or_twin(one, split, size, root, options):
 
 
 def _provide(one, root, options, again, whole):
-    """Downloads a set that is not on disk. DataError if that cannot be, or if `whole` and a part of the set is there."""
+    """Download a set that is not on disk. DataError if that cannot be, or if `whole` and a part is there."""
     problems = one.lacking(root, options)
     if len(problems) < len(SPLITS):
         if problems and whole:

@@ -10,26 +10,24 @@ from ..shapes import INTEGERS, as_item, check_data, check_input, check_labels, c
 
 
 def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_index=255):
-    """Mean cross entropy over the labelled pixels: Σ w·ℓ / Σ w.
+    """Mean cross entropy over the labelled pixels, Σ w·ℓ / Σ w: a scalar.
 
     ℓ(x) = −log softmax(logits(x))[target(x)], in nats, and w(x) = weight[target(x)]·pixel_weight(x). Ignored
     pixels leave both sums; if nothing is left (Σ w = 0) the loss is 0 and so is its gradient. Equal to
-    ``torch.nn.functional.cross_entropy`` wherever that has the same option, except that torch gives NaN there.
+    `torch.nn.functional.cross_entropy` wherever that has the same option, except that torch gives NaN there.
 
     Args:
         logits: N×K×H×W, any floating dtype; sums are taken in float32, or in float64 if the logits are.
         target: N×H×W integers, a class 0..K−1 or `ignore_index`.
-        weight: one number for each class (K), such as ``median_frequency_weights(data)``.
-        pixel_weight: one number for each pixel (N×H×W), such as ``unet_weight_map(mask)``.
-
+        weight: one number for each class (K), such as `median_frequency_weights(data)`.
+        pixel_weight: one number for each pixel (N×H×W), such as `unet_weight_map(mask)`.
     Raises:
-        ValueError: shapes that do not fit, labels outside 0..K−1 (on a GPU only under SEGNB_STRICT=1: to look would make it wait).
+        ValueError: shapes that do not fit, labels outside 0..K−1 (on a GPU only under SEGNB_STRICT=1).
         TypeError: wrong dtypes.
-
     Source: U-Net (Ronneberger et al., 2015), eq. 1, with the minus sign that its print lost and a normaliser.
     """
     if weight is None and pixel_weight is None:
-        # On the CPU torch looks at the labels by itself: with 2 classes a look of ours would cost a third more.
+        # On the CPU torch looks at the labels itself: with 2 classes a look of ours would cost a third more.
         checked = check_input(logits, target, ignore_index, labels=target.device.type != "cpu")
         return _plain(*checked, ignore_index)
     logits, target = check_input(logits, target, ignore_index)
@@ -50,11 +48,10 @@ def _plain(logits, target, ignore_index):
 def focal(logits, target, *, gamma=2.0, weight=None, pixel_weight=None, ignore_index=255):
     """Cross entropy that looks away from easy pixels: Σ w·(1 − p)^γ·ℓ / Σ w, p the true class's probability.
 
-    γ = 0 is `cross_entropy`; at γ = 2 a pixel with p = 0.9 counts a hundredth. Arguments, shapes and errors as
-    there; a negative `gamma` is a ``ValueError``.
-
-    Source: Focal loss (Lin et al., 2017), eq. 5. The paper divides by the number of boxes with an object, which
-    a segmentation does not have; here it is Σ w.
+    γ = 0 is `cross_entropy`; at γ = 2 a pixel with p = 0.9 counts a hundredth. Arguments, shapes and errors
+    as there; the paper divides by the number of boxes with an object, which a segmentation does not have.
+    Raises: ValueError: a negative `gamma`.
+    Source: Focal loss (Lin et al., 2017), eq. 5.
     """
     if gamma < 0:
         raise ValueError(f"gamma must be 0 or more, got {gamma}")
@@ -86,6 +83,7 @@ def _weigh(logits, target, weight, pixel_weight, ignore_index):
 
 
 def _weighted_mean(loss, w):
+    """Σ w·ℓ / Σ w, and 0 where there is nothing to learn from: 0/1, not 0/0."""
     total = w.sum()
     return (w * loss).sum() / total.where(total != 0, 1)  # nothing to learn from: 0/1, not 0/0
 
@@ -93,16 +91,15 @@ def _weighted_mean(loss, w):
 def median_frequency_weights(data, *, include_void=False):
     """Class weights median(f)/f_c that even out rare and common classes: K float32 numbers.
 
-    f_c = pixels of class c / pixels of the images that contain c, void pixels of those images included. A rarer
-    class weighs more; with an odd number of classes one of them weighs exactly 1. A class that never appears
-    leaves the median and gets weight 0.
+    f_c = pixels of class c / pixels of the images that contain c, void pixels of those images included. A
+    rarer class weighs more; with an odd number of classes one of them weighs exactly 1. A class that never
+    appears leaves the median and gets weight 0.
 
     Args:
-        data: a data set with ``class_counts()``, or such counts: ``.pixels`` and ``.pixels_in_images``, K+1
-            integers each, the last for void; or any other map-style data set, such as a ``Subset`` of one, whose
-            masks are then counted. (K is what the set in it says, or else its highest label + 1.)
+        data: a data set with `class_counts()`, or such counts: `.pixels` and `.pixels_in_images`, K+1
+            integers each, the last for void; or any other map-style data set, such as a `Subset`, whose masks
+            are then counted. (K is what the set in it says, or else its highest label + 1.)
         include_void: let void take part in the median, as one class more. It still gets no weight of its own.
-
     Source: Eigen & Fergus (2015), for semantic labels; taken over by SegNet (Badrinarayanan et al., 2017).
     """
     if hasattr(data, "class_counts"):
@@ -115,30 +112,29 @@ def median_frequency_weights(data, *, include_void=False):
     frequency = pixels.double() / total.double()
     if not include_void:
         frequency = frequency[:-1]
-    # Of an even number of classes, the median is the mean of the middle two; torch's median() is the lower one.
+    # With an even number, the median is the mean of the middle two; torch's median() is the lower one.
     median = frequency[frequency > 0].quantile(0.5)
     num_classes = len(pixels) - 1
     return torch.where(frequency > 0, median / frequency, 0)[:num_classes].float()
 
 
 def unet_weight_map(mask, w0=10, sigma=5):
-    """Pixel weights that make a network learn the thin gaps between touching cells: float32, shaped like `mask`.
+    """Pixel weights that teach a network the thin gaps between touching cells: float32, shaped like `mask`.
 
-    w(x) = w_c(x) + w0·exp(−(d1 + d2)² / 2σ²), where d1 and d2 are the distances in pixels from x to the nearest
-    and the second nearest cell (0 inside a cell), and w_c balances background against cells: N/(2·n_c), for n_c
-    of the N labelled pixels on x's side. With one cell there is no second, and w_c alone is left.
+    w(x) = w_c(x) + w0·exp(−(d1 + d2)² / 2σ²), where d1 and d2 are the distances in pixels from x to the
+    nearest and the second nearest cell (0 inside a cell), and w_c balances background against cells:
+    N/(2·n_c), for n_c of the N labelled pixels on x's side. With one cell there is no second, and w_c alone
+    is left.
 
     Args:
         mask: H×W or N×H×W integers; 0 is background and 255 void, which weighs 0 and is no cell. If the only
             labels are 0 and 1, each 4-connected piece of 1s is a cell; otherwise each positive label is one.
-        w0: height of the border term. sigma: its width in pixels.
-
-    Raises:
-        ValueError: a mask of another shape, or with negative labels. TypeError: a mask that is not of integers.
-
-    Source: U-Net (Ronneberger et al., 2015), eq. 2. The paper does not give w_c's formula: this one is ours. It
-    measures d1 and d2 to the border of the cells. Outside the cells that is the same; inside a cell its d1 grows
-    from the border inwards where ours stays 0, so that ours weighs the pixels of cells beside a gap more.
+        w0, sigma: height of the border term; its width in pixels.
+    Raises: ValueError: another shape, a negative label. TypeError: a mask that is not of integers.
+    Source: U-Net (Ronneberger et al., 2015), eq. 2. The paper does not give w_c's formula: this one is ours.
+        It measures d1 and d2 to the border of the cells. Outside the cells that is the same; inside a cell
+        its d1 grows from the border inwards where ours stays 0, so that ours weighs the pixels of cells
+        beside a gap more.
     """
     mask = torch.as_tensor(mask)
     if mask.dtype not in INTEGERS:

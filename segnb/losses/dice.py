@@ -1,4 +1,4 @@
-"""Dice and its relatives: losses of the overlap of two areas, so that a small class counts like a large one."""
+"""Dice and its relatives: losses of the overlap of two areas; a small class counts like a large one."""
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -19,8 +19,8 @@ def dice(
     """1 − the mean over the classes of the soft Dice score D_k = (2 Σ p·g + smooth) / (Σ p + Σ g + smooth).
 
     p is the softmax of the logits, g is 1 where the target is class k and 0 elsewhere, and the sums run over
-    the labelled pixels. The loss lies in 0..1, and 0 is perfect. If no pixel is labelled it is 0, and so is its
-    gradient.
+    the labelled pixels. The loss lies in 0..1, and 0 is perfect. If no pixel is labelled it is 0, and so is
+    its gradient.
 
     Args:
         logits: N×K×H×W, any floating dtype; sums are taken in float32, or in float64 if the logits are.
@@ -29,13 +29,11 @@ def dice(
             rather than sum over the whole batch.
         present_only: average over the classes in the target; otherwise over all K, and then a class that is
             nowhere scores 0 for the faintest p > 0 (1 if p is exactly 0), unless `smooth` forgives some.
-        smooth: added above and below; with 1, a class of few pixels scores well though it is missed (one pixel: ½).
+        smooth: added above and below; with 1, a class of one pixel scores ½ though it is missed.
         squared: Σ p² + Σ g² in the denominator (V-Net).
-
     Raises:
-        ValueError: shapes that do not fit, labels outside 0..K−1 (on a GPU only under SEGNB_STRICT=1: to look would make it wait).
+        ValueError: shapes that do not fit, labels outside 0..K−1 (on a GPU only under SEGNB_STRICT=1).
         TypeError: wrong dtypes.
-
     Source: V-Net (Milletari et al., 2016), "Dice loss layer", for two classes and with squares.
     """
     overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image, squared)
@@ -57,10 +55,9 @@ def tversky(
     """1 − the mean over the classes of TP / (TP + α·FP + β·FN), each with `smooth` added to both sides.
 
     α is the price of inventing a pixel, β of missing one: ½ and ½ is `dice`, 1 and 1 the soft IoU, and β > α
-    finds more of a rare class. Soft counts: TP = Σ p·g, FP = Σ p·(1 − g), FN = Σ (1 − p)·g. The rest as in `dice`.
-    All classes share the prices: between two classes of one size they cancel, on a small foreground they act nearly
-    in full.
-
+    finds more of a rare class. Soft counts: TP = Σ p·g, FP = Σ p·(1 − g), FN = Σ (1 − p)·g. The rest as in
+    `dice`. All classes share the prices: between two classes of one size they cancel, on a small foreground
+    they act nearly in full.
     Source: Salehi et al. (2017), the Tversky index and its loss, for two classes.
     """
     overlap, predicted, true = soft_areas(logits, target, ignore_index, per_image)
@@ -83,7 +80,7 @@ def generalised_dice(logits, target, *, ignore_index=255, per_image=False):
 
 
 def soft_areas(logits, target, ignore_index=255, per_image=False, squared=False):
-    """Σ p·g, Σ p (Σ p² if `squared`) and Σ g of each class over the labelled pixels.
+    """(Σ p·g, Σ p or, if `squared`, Σ p², Σ g) of each class over the labelled pixels.
 
     Three tensors R×K with one row for each picture, or a single row for the whole batch.
     """
@@ -95,10 +92,11 @@ def soft_areas(logits, target, ignore_index=255, per_image=False, squared=False)
 class _SoftAreas(torch.autograd.Function):
     """The three sums for each picture (N×K), without ever making a one-hot g.
 
-    Σ p·g only asks each pixel for the p of its own class: ``gather`` fetches it, ``scatter_add_`` adds it to the
-    pixel's picture and class. The gradient is written out since autograd would keep several maps of the logits'
-    size where p will do: if the loss changes by v_k with p_k, softmax turns that into p_k·(v_k − Σ_j p_j·v_j).
-    A CPU goes through all steps with one picture before it takes the next: then its maps are still in the cache.
+    Σ p·g only asks each pixel for the p of its own class: `gather` fetches it, `scatter_add_` adds it to the
+    pixel's picture and class. The gradient is written out since autograd would keep several maps of the
+    logits' size where p will do: if the loss changes by v_k with p_k, softmax turns that into p_k·(v_k − Σ_j
+    p_j·v_j). A CPU goes through all steps with one picture before it takes the next: then its maps are still
+    in the cache.
     """
 
     @staticmethod

@@ -12,14 +12,15 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class SegmentationNet(nn.Module):
-    """Takes N×C×H×W float images in 0..1, returns N×K×H'×W' logits.
+    """A network that takes N×C×H×W float images in 0..1 and returns N×K×H'×W' float logits.
 
-    margin: pixels lost on each side, so H' = H − 2·margin.
-    step: shifting the image by this many pixels shifts the logits by as many.
-    stages: names, as in `named_modules()`, of the parts worth looking at, in the order they run.
-    links: pairs of stages that a skip connects, for drawing.
-    config: the constructor's arguments; `type(model)(**model.config)` builds the network again.
-    encoder_name: what torchvision calls the classifier whose weights `load_encoder` takes; None if there is none.
+    Attributes:
+        margin: pixels lost on each side, so H' = H − 2·margin.
+        step: shifting the image by this many pixels shifts the logits by as many.
+        stages: names, as in `named_modules()`, of the parts worth looking at, in the order they run.
+        links: pairs of stages that a skip connects, for drawing.
+        config: the constructor's arguments; `type(model)(**model.config)` builds the network again.
+        encoder_name: what torchvision calls the classifier whose weights `load_encoder` takes, or None.
     """
 
     margin: int = 0
@@ -37,7 +38,7 @@ class SegmentationNet(nn.Module):
             )
         self.config = {"in_channels": in_channels, "num_classes": num_classes, **config}
         self.in_channels, self.num_classes = in_channels, num_classes
-        # Buffers, so that they travel with the weights: ImageNet's values replace them with a pretrained encoder.
+        # Buffers, to travel with the weights: ImageNet's values replace them with a pretrained encoder.
         self.register_buffer("mean", torch.zeros(in_channels, 1, 1))
         self.register_buffer("std", torch.ones(in_channels, 1, 1))
 
@@ -58,7 +59,7 @@ class SegmentationNet(nn.Module):
         return (x - self.mean) / self.std
 
     def check_input(self, x: Tensor) -> None:
-        """Raise TypeError for integer images, ValueError for a wrong shape, naming what would work."""
+        """Raise TypeError for integer images and ValueError for a wrong shape, naming what would work."""
         name = type(self).__name__
         if not x.is_floating_point():
             raise TypeError(f"{name} takes float images in 0..1, not {x.dtype}: use image.float() / 255")
@@ -79,11 +80,10 @@ class SegmentationNet(nn.Module):
     def load_encoder(
         self, state_dict: Mapping[str, Tensor] | None = None, *, pretrained: bool = False
     ) -> None:
-        """Copy the weights of torchvision's classifier `encoder_name` into the encoder.
+        """Copy the weights of torchvision's classifier `encoder_name`, and ImageNet's mean and std.
 
-        state_dict: the weights, or leave it out and say pretrained=True: torchvision then downloads ImageNet's.
-        Either way ImageNet's mean and standard deviation become this network's, so images stay in 0..1.
-        Raises ValueError, before anything is changed, if the weights are not those of this encoder.
+        Args: state_dict: the weights; or leave it out and say pretrained=True, to download ImageNet's.
+        Raises: ValueError, before anything is changed: the weights are not those of this encoder.
         """
         if self.encoder_name is None:
             raise ValueError(
@@ -100,21 +100,21 @@ class SegmentationNet(nn.Module):
             state_dict = get_model_weights(self.encoder_name).IMAGENET1K_V1.get_state_dict(check_hash=True)
         encoder, weights = self.encoder_weights(state_dict)
         check_weights(encoder, weights, self.encoder_name)
-        # Not strict: torchvision's older files lack batch norm's count of batches, which check_weights leaves out too.
+        # Not strict: torchvision's older files lack batch norm's count of batches, as check_weights knows.
         encoder.load_state_dict(weights, strict=False)
         for buffer, values in ((self.mean, IMAGENET_MEAN), (self.std, IMAGENET_STD)):
             buffer.copy_(torch.tensor(values)[:, None, None])
 
     def encoder_weights(self, state_dict: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
-        """The part of this network that torchvision has too, and torchvision's weights under that part's names."""
+        """(the part of this network that torchvision has too, torchvision's weights under its names)."""
         raise NotImplementedError
 
 
 def he_init(module: nn.Module) -> None:
-    """Gaussian weights of standard deviation √(2/N), N the incoming connections of one neuron, and zero biases.
+    """Gaussian weights of deviation √(2/N), N a neuron's incoming connections, and zero biases.
 
-    For `net.apply`: convolutions are set, other modules left alone. Source: He et al. (2015), eq. 10; U-Net, section 3.
-    Without it VGG16 does not learn from scratch.
+    For `net.apply`: convolutions are set, all else left alone. Without it VGG16 does not learn from scratch.
+    Source: He et al. (2015), eq. 10; U-Net (Ronneberger et al., 2015), section 3.
     """
     if isinstance(module, nn.Conv2d):
         incoming = module.weight[0].numel()

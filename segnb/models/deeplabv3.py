@@ -1,4 +1,4 @@
-"""DeepLabv3, as in Chen, Papandreou, Schroff and Adam (2017), "Rethinking Atrous Convolution for Semantic Image Segmentation"."""
+"""DeepLabv3, from Chen et al. (2017), "Rethinking Atrous Convolution for Semantic Image Segmentation"."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ BACKBONES = {
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, rate: int | None = None) -> nn.Sequential:
-    """A 3×3 convolution with this rate, or a 1×1 without one; then batch norm and ReLU. Height and width stay."""
+    """A convolution, batch norm and ReLU that keep height and width: 3×3 with this rate, 1×1 without one."""
     if rate is None:
         conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
     else:
@@ -26,10 +26,9 @@ def conv_bn_relu(in_channels: int, out_channels: int, rate: int | None = None) -
 
 
 class ImagePooling(nn.Module):
-    """Image-level features: the mean over the whole map, 1×1 convolution, spread back; N×C×h×w → N×channels×h×w.
+    """Image-level features: the mean over the map, a 1×1 convolution, spread back; N×C×h×w → N×channels×h×w.
 
-    Batch norm sees one value a channel and image here. Raises ValueError for a batch of one in training, where that
-    leaves no variance to divide by.
+    Raises: ValueError: a batch of one in training, where batch norm has one value a channel and no variance.
     """
 
     def __init__(self, in_channels: int, channels: int):
@@ -50,11 +49,10 @@ class ImagePooling(nn.Module):
 class ASPP(nn.Module):
     """Atrous spatial pyramid pooling (figure 5): N×C×h×w → N×channels×h×w.
 
-    A 1×1 convolution, one 3×3 for each of `rates`, and image-level features side by side, joined by a 1×1 convolution;
-    each with batch norm, ReLU and `channels` filters (256).
+    A 1×1 convolution, a 3×3 for each rate and image-level features, each of `channels`, joined by a 1×1.
 
-    rates: in pixels of the map. A rate as large as the map meets zeros everywhere but in its centre: a dear 1×1.
-    Raises ValueError for rates that are not whole numbers of at least 1.
+    Args: rates: in pixels of the map. One as large as the map meets zeros all around its centre: a dear 1×1.
+    Raises: ValueError: rates that are not whole numbers of at least 1.
     """
 
     def __init__(
@@ -78,23 +76,25 @@ class ASPP(nn.Module):
 class DeepLabV3(SegmentationNet):
     """A residual network with atrous convolution, ASPP and a 1×1 classifier; the defaults are the paper's.
 
-    Images N×C×H×W in 0..1, of any size → logits N×K×H×W, enlarged bilinearly so that the labels need not shrink.
+    Images N×C×H×W in 0..1, of any size → logits N×K×H×W, enlarged bilinearly: the labels need not shrink.
 
-    backbone: "resnet50", "resnet101", or "small": six units and 32 filters in ASPP, not the paper's; trains on a laptop.
-    output_stride: image side divided by the side of the map, 8, 16 or 32.
-    multi_grid: the three units of the last stage multiply its rate by these.
-    rates: of ASPP at output stride 16; multiplied by 16/output_stride, so that they cover the same part of the image at
-    any stride: (6, 12, 18) gives 12, 24, 36 at 8. () leaves the 1×1 convolution alone.
-    image_pooling: whether ASPP has image-level features.
-    stride_unit, keep_rate: of the trunk, where its strides sit and what becomes of one that is taken out; see `ResNet`.
+    `load_encoder` takes resnet50 or resnet101, and moves the strides into the first units, where these
+    weights have had them. With multi_grid=(1, 1, 1) all features then equal torchvision's on the normalised
+    image, at output stride 16 and 8 those of `replace_stride_with_dilation`.
 
-    `load_encoder` takes resnet50 or resnet101, and moves the strides into the first units, where these weights have had
-    them. With multi_grid=(1, 1, 1) all features then equal torchvision's on the normalised image, at output stride 16 and
-    8 those of `replace_stride_with_dilation`.
+    Departs from the paper: batch norm's momentum is PyTorch's (the paper's decay of .9997 needs its 30,000
+    steps), and upsampling has align_corners=False, on which the paper is silent.
 
-    ``ValueError``: any other argument; rates that are not whole numbers at this output stride; a batch of one in training
-    (unless image_pooling=False). Departs from the paper: batch norm's momentum is PyTorch's (the paper's decay of .9997
-    needs its 30,000 steps), and upsampling has align_corners=False, on which the paper is silent.
+    Args:
+        backbone: "resnet50", "resnet101", or "small": six units and 32 filters in ASPP, ours, for a laptop.
+        output_stride: image side divided by the side of the map: 8, 16 or 32.
+        multi_grid: by these the three units of the last stage multiply its rate.
+        rates: of ASPP at output stride 16, multiplied by 16/output_stride to cover the same part of the image
+            at any: (6, 12, 18) gives 12, 24, 36 at 8. () leaves the 1×1 convolution alone.
+        image_pooling: whether ASPP has image-level features.
+        stride_unit, keep_rate: where the strides sit and what becomes of one that is taken out; see `ResNet`.
+    Raises: ValueError: any other argument; rates not whole at this stride; a batch of one in training with
+        image pooling.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""FCN, as in Long, Shelhamer and Darrell (2015), "Fully Convolutional Networks for Semantic Segmentation"."""
+"""FCN, from Long et al. (2015), "Fully Convolutional Networks for Semantic Segmentation"."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -11,16 +11,17 @@ from segnb.models.vgg import vgg16_stages, vgg16_weights
 
 
 def bilinear_kernel(factor: int) -> Tensor:
-    """The 2s×2s kernel that enlarges s = `factor` times; for 2 it is outer([.25, .75, .75, .25]) (section 3.3)."""
+    """The 2s×2s kernel that enlarges s = `factor` times: for 2, outer([.25, .75, .75, .25]) (section 3.3)."""
     tent = 1 - (torch.arange(2 * factor) + 0.5 - factor).abs() / factor
     return torch.outer(tent, tent)
 
 
 class BilinearUpsampling(nn.ConvTranspose2d):
-    """Enlarge N×K×h×w maps to N×K×s(h+1)×s(w+1), s = `factor`; each class by its own kernel, so that classes never mix.
+    """Enlarge maps N×K×h×w to N×K×s(h+1)×s(w+1), s = `factor`, each class by a kernel of its own.
 
-    learn: False keeps the bilinear kernel as a constant that is no parameter; True starts there and trains it.
     Away from the border this is `interpolate(align_corners=False)`, moved down and right by s/2 px.
+
+    Args: learn: False keeps the bilinear kernel as a constant; True starts there and trains it.
     """
 
     def __init__(self, channels: int, factor: int, learn: bool = False):
@@ -35,29 +36,31 @@ class BilinearUpsampling(nn.ConvTranspose2d):
 
 
 def crop(x: Tensor, offset: int, like: Tensor) -> Tensor:
-    """The window of `x` that begins `offset` px from the top and from the left and is as large as `like`."""
+    """The window of `x`, as large as `like`, that begins `offset` px from the top and from the left."""
     return x[:, :, offset : offset + like.shape[2], offset : offset + like.shape[3]]
 
 
 class FCN(SegmentationNet):
-    """FCN-32s, -16s or -8s on VGG16, with the sizes and crops of the released networks; the defaults are the paper's FCN-8s.
+    """FCN-32s, -16s or, by default, -8s on VGG16, with the sizes and crops of the released networks.
 
-    Images N×C×H×W in 0..1, of any size from 1 px → logits N×K×H×W. Raises ValueError for arguments not named here.
+    Images N×C×H×W in 0..1, of any size from 1 px → logits N×K×H×W. Why 100 and 19: fc6 is 7×7 and unpadded,
+    so a small image leaves it nothing to stand on. Padding the first convolution by p = 100 (97 would do)
+    puts pixel 0 of the ×32 upsampling p − 81 = 19 px before the image's first. Likewise pool4 begins 5 of its
+    pixels before the scores it is added to, pool3 9; last come 27 (16s) and 31 (8s).
 
-    stride: 32 (scores of the last layer only), 16 (adds scores of pool4) or 8 (adds those of pool3 too).
-    width: channels of the first stage. hidden: channels of fc6 and fc7.
-    learn_upsampling: train the upsampling kernels, one per class; False (the released networks) fixes them at bilinear.
-    at_once: scale pool4 by 0.01 and pool3 by 0.0001 before scoring, for training all strides in one go.
-    norm: None (the paper), or "batch" for batch normalisation after every 3×3 convolution.
+    Scores start at zero: the cross entropy at ln K, and a 16s that loads a 32s's weights (strict=False) at
+    its score map. `load_encoder` takes vgg16 (norm="batch": vgg16_bn), and its dense layers where `hidden`
+    agrees. Features equal torchvision's on the image padded by 99 zeros where pooling need not round (Caffe,
+    and FCN, up): sides n ≡ 26 (mod 32). Departs from the paper: He initialisation below the scores (needed
+    without VGG's weights); RGB in 0..1.
 
-    Why 100, and why 19: fc6 is 7×7 and unpadded, so a small image would leave it nothing to stand on. Padding the first
-    convolution by p = 100 (any p from 97 up serves every size) puts pixel 0 of the ×32 upsampling p − 81 = 19 px before
-    the image's first. Likewise pool4 begins 5 of its pixels before the scores it is added to, pool3 9; last comes 27 or 31.
-
-    Scores start at zero: the cross entropy at ln K, and a 16s that loads the weights of a 32s (strict=False) at its score
-    map. `load_encoder` takes vgg16 (norm="batch": vgg16_bn), and its dense layers where `hidden` agrees. Features equal
-    torchvision's on the image padded by 99 zeros where pooling need not round (Caffe, and FCN, up): sides n ≡ 26 (mod 32).
-    Departs from the paper: He initialisation below the scores, needed without VGG's weights; RGB in 0..1, not BGR − mean.
+    Args:
+        stride: 32 (scores of the last layer only), 16 (adds scores of pool4) or 8 (adds those of pool3 too).
+        width, hidden: channels of the first stage; of fc6 and fc7.
+        learn_upsampling: train the upsampling kernels; False (the released networks) fixes them at bilinear.
+        at_once: scale pool4 by 0.01 and pool3 by 0.0001 before scoring, for training all strides in one go.
+        norm: None (the paper), or "batch" for batch normalisation after every 3×3 convolution.
+    Raises: ValueError: any other argument.
     """
 
     step = 32
@@ -128,7 +131,7 @@ class FCN(SegmentationNet):
         for fc, name in ((self.fc6[0], "classifier.0"), (self.fc7[0], "classifier.3")):
             dense = state_dict.get(f"{name}.weight")
             if dense is not None and dense.numel() == fc.weight.numel():
-                # A dense layer reads a 512×7×7 map in this very order, so its weights are a 7×7 convolution's.
+                # A dense layer reads a 512×7×7 map in this order, so its weights are a 7×7 convolution's.
                 weights[f"{len(layers)}.weight"] = dense.reshape(fc.weight.shape)
                 weights[f"{len(layers)}.bias"] = state_dict[f"{name}.bias"]
                 layers.append(fc)
@@ -136,7 +139,7 @@ class FCN(SegmentationNet):
 
 
 def score_layer(in_channels: int, num_classes: int) -> nn.Conv2d:
-    """A 1×1 convolution to class scores that starts at zero, so that adding it changes nothing at first (section 4.2)."""
+    """A 1×1 convolution to scores that starts at zero: to add it changes nothing at first (section 4.2)."""
     layer = nn.Conv2d(in_channels, num_classes, 1)
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

@@ -1,7 +1,7 @@
 """Residual networks with a choice of output stride: the trunk of DeepLabv3.
 
-He, Zhang, Ren and Sun (2016), "Deep Residual Learning for Image Recognition", table 1. Where the strides sit and how
-they become rates: Chen et al. (2017), "Rethinking Atrous Convolution for Semantic Image Segmentation", sections 3.1 and 3.2.
+Source: He et al. (2016), "Deep Residual Learning for Image Recognition", table 1; for strides and how they
+    become rates Chen et al. (2017), "Rethinking Atrous Convolution ...", sections 3.1 and 3.2.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ STRIDES = {"last": (2, 2, 2, 1), "first": (1, 2, 2, 2)}
 
 
 class Bottleneck(nn.Module):
-    """x + f(x) with f: 1×1 to `channels`, 3×3 with stride and rate, 1×1 to 4·channels; N×C×H×W → N×4·channels×H/s×W/s."""
+    """x + f(x): N×C×H×W → N×4·channels×H/s×W/s. f is 1×1 to `channels`, 3×3 with stride s and rate, 1×1."""
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1, rate: int = 1):
         super().__init__()
@@ -33,7 +33,7 @@ class Bottleneck(nn.Module):
         self.set_steps(stride, rate)
 
     def set_steps(self, stride: int, rate: int) -> None:
-        """How far the 3×3 convolution moves on, and how far apart its taps are. The weights stay."""
+        """Set how far the 3×3 convolution moves on, and how far apart its taps are. The weights stay."""
         self.stride = stride
         self.conv2.stride = (stride, stride)
         self.conv2.padding = self.conv2.dilation = (rate, rate)
@@ -49,23 +49,23 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The convolutions of a residual network: N×C×H×W → N×out_channels×H/output_stride×W/output_stride, sides rounded up.
+    """Residual convolutions: N×C×H×W → N×out_channels×H/output_stride×W/output_stride, sides rounded up.
 
-    units: bottlenecks in each of the four stages; (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101.
-    channels: of the 3×3 convolutions in each stage; a stage puts out four times as many. The first is also the stem's.
-    output_stride: 32 keeps every stride. At 16 the last stride is taken out, at 8 the last two: the 3×3 convolutions
-        *after* a lost stride get twice the rate, so that they read what they read before. The weights stay the same.
-    multi_grid: what the rate is multiplied by in each unit of the last stage.
-    stride_unit: which unit of a stage has its stride, on its 3×3. "last", as in DeepLabv3 (section 3.2), where three
-        stages have one; "first", as in torchvision, whose weights were trained so.
-    keep_rate: the convolution that loses its stride keeps its rate, for what it reads is no finer than before. Then the
-        finer map *contains* the coarser one: with multi-grid (1, 1, 1), finer[..., ::2, ::2] is the coarser. False gives
-        it the new rate too, as some libraries do, and the map is another one.
+    Module names are torchvision's. With stride_unit="first" and multi-grid (1, 1, 1) so are the outputs, at
+    16 and 8 those of its `replace_stride_with_dilation`.
 
-    Module names are torchvision's. With stride_unit="first" and multi-grid (1, 1, 1) so are the outputs, at 16 and 8
-    those of its `replace_stride_with_dilation`.
-
-    ``ValueError``: another output stride or unit, a multi-grid that is not one whole number ≥ 1 for each unit.
+    Args:
+        units: bottlenecks in each of the four stages; (3, 4, 6, 3) is ResNet-50, (3, 4, 23, 3) ResNet-101.
+        channels: of each stage's 3×3 convolutions (it puts out four times as many); first, the stem's.
+        output_stride: 32 keeps every stride. At 16 the last is taken out, at 8 the last two: the 3×3
+            convolutions *after* a lost stride get twice the rate, to read what they read before.
+        multi_grid: what the rate is multiplied by in each unit of the last stage.
+        stride_unit: which unit of a stage has its stride, on its 3×3. "last", as in DeepLabv3 (section 3.2),
+            where three stages have one; "first", as in torchvision, whose weights were trained so.
+        keep_rate: the convolution that loses its stride keeps its rate, for what it reads is no finer than
+            before. Then the finer map *contains* the coarser one, as finer[..., ::2, ::2] (with multi-grid
+            (1, 1, 1)). False gives it the new rate too, as some libraries do: another map.
+    Raises: ValueError: another output stride or unit; a multi-grid not of one whole number ≥ 1 a unit.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""SegNet, as in Badrinarayanan, Kendall and Cipolla (2017), "SegNet: A Deep Convolutional Encoder-Decoder Architecture"."""
+"""Badrinarayanan et al. (2017), "SegNet: A Deep Convolutional Encoder-Decoder Architecture"."""
 
 from collections.abc import Mapping
 
@@ -9,22 +9,22 @@ from segnb.models.vgg import ConvStage, vgg16_stages, vgg16_weights
 
 
 class SegNet(SegmentationNet):
-    """The network of the paper's figure 2: VGG16's 13 convolutions, mirrored, and unpooling to where each maximum was.
+    """VGG16's 13 convolutions, mirrored, with unpooling to where each maximum was: the paper's figure 2.
 
     Images N×C×H×W in 0..1, H and W at least 32, odd sizes included → logits N×K×H×W.
 
-    width: channels of the first stage (64).
+    Every convolution has a bias, batch normalisation and ReLU, decoder included (the released network), but
+    for the last, whose outputs are the logits: neither, so that a score can be negative. Pooling rounds sides
+    up as Caffe does (360×480 → 12×15), and each unpooling is told the size before its pooling: without it an
+    odd side comes back even, and the indices, which count pixels row by row, put values in the wrong places
+    without a word.
 
-    Every convolution has a bias, batch normalisation and ReLU, decoder included (the released network), but for the
-    last, whose outputs are the logits: neither, so that a score can be negative. Pooling rounds sides up as Caffe does
-    (360×480 → 12×15), and each unpooling is told the size before its pooling: without it an odd side comes back even,
-    and the indices, which count pixels row by row, put values in the wrong places without a word.
+    `load_encoder` takes torchvision's vgg16_bn. Features then equal torchvision's on the normalised image, at
+    sides that are multiples of 32: elsewhere torchvision's pooling rounds down. Departs from the paper: no
+    local contrast normalisation of the input, no dropout in the deep stages.
 
-    `load_encoder` takes torchvision's vgg16_bn. Features then equal torchvision's on the normalised image, at sides that
-    are multiples of 32: elsewhere torchvision's pooling rounds down.
-
-    Raises ValueError for a width below 1 and for sides below 32 px. Departs from the paper: no local contrast
-    normalisation of the input, no dropout in the deep stages (training choices, not in the figure).
+    Args: width: channels of the first stage.
+    Raises: ValueError: a width below 1, sides below 32 px.
     """
 
     step = 32

@@ -1,4 +1,4 @@
-"""U-Net, as in Ronneberger, Fischer and Brox (2015), "U-Net: Convolutional Networks for Biomedical Image Segmentation"."""
+"""Ronneberger et al. (2015), "U-Net: Convolutional Networks for Biomedical Image Segmentation"."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from segnb.models.base import SegmentationNet, he_init
 
 
 class DoubleConv(nn.Sequential):
-    """Two 3×3 convolutions, each followed by a ReLU: N×C×H×W → N×out×(H−4)×(W−4), or N×out×H×W with padding 1."""
+    """Two 3×3 convolutions, each with a ReLU: N×C×H×W → N×out×(H−4)×(W−4), or N×out×H×W with padding 1."""
 
     def __init__(self, in_channels: int, out_channels: int, padding: int = 0, norm: str | None = None):
         layers = []
@@ -20,7 +20,7 @@ class DoubleConv(nn.Sequential):
 
 
 def crop_and_concat(skip: Tensor, up: Tensor) -> Tensor:
-    """Cut the centre of `skip` to the height and width of `up` and stack both along the channels (figure 1, grey arrows)."""
+    """The centre of `skip`, as large as `up`, and `up`, stacked in channels (figure 1, grey arrows)."""
     height, width = up.shape[2:]
     top, left = (skip.shape[2] - height) // 2, (skip.shape[3] - width) // 2
     return torch.cat([skip[:, :, top : top + height, left : left + width], up], dim=1)
@@ -29,17 +29,16 @@ def crop_and_concat(skip: Tensor, up: Tensor) -> Tensor:
 class UNet(SegmentationNet):
     """The network of the paper's figure 1; the defaults are the paper's.
 
-    Images N×C×H×W in 0..1 → logits N×K×(H−2·margin)×(W−2·margin); 572×572 gives 388×388.
+    Images N×C×H×W in 0..1 → logits N×K×(H−2·margin)×(W−2·margin); 572×572 gives 388×388. Departs from the
+    paper: no dropout ("at the end of the contracting path", says the paper, and gives no rate).
 
-    width: channels of the first level; each pooling doubles them, each up-convolution halves them.
-    depth: how many times the image is pooled.
-    padding: "valid" (every 3×3 convolution eats one pixel a side) or "same" (zeros keep the size).
-    skips: False leaves out the copies from the contracting path, for comparison.
-    norm: None, or "batch" for batch normalisation after every 3×3 convolution.
-
-    Raises ValueError for any other argument, and for sides at which a pooling would meet an odd number: the message
-    names the nearest that work. Departs from the paper in one thing: no dropout ("at the end of the contracting
-    path", says the paper, and gives no rate).
+    Args:
+        width: channels of the first level; each pooling doubles them, each up-convolution halves them.
+        depth: how many times the image is pooled.
+        padding: "valid" (every 3×3 convolution eats one pixel a side) or "same" (zeros keep the size).
+        skips: False leaves out the copies from the contracting path, for comparison.
+        norm: None, or "batch" for batch normalisation after every 3×3 convolution.
+    Raises: ValueError: any other argument; a side at which a pooling would meet an odd number.
     """
 
     def __init__(
@@ -99,7 +98,7 @@ class UNet(SegmentationNet):
         return self.head(x)
 
     def accepts(self, side: int) -> bool:
-        """Valid padding: every pooling meets an even side and something is left (572 yes, 570 no); same: multiples of 2^depth."""
+        """Whether every pooling meets an even side and something is left: 572, not 570; padded, n·2^depth."""
         if self.padding == "same":
             return side > 0 and side % self.step == 0
         for _ in range(self.depth):

@@ -1,7 +1,4 @@
-"""The 13 convolutions of VGG16, the trunk of FCN and SegNet.
-
-Simonyan and Zisserman (2015), "Very Deep Convolutional Networks for Large-Scale Image Recognition", table 1, column D.
-"""
+"""VGG16's 13 convolutions, the trunk of FCN and SegNet: Simonyan, Zisserman (2015), table 1, column D."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +12,12 @@ STAGES = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 
 
 class ConvStage(nn.Sequential):
-    """3×3 convolutions at one resolution, each followed by a ReLU: N×channels[0]×H×W → N×channels[-1]×H×W.
+    """3×3 convolutions at one resolution, each with a ReLU: N×channels[0]×H×W → N×channels[-1]×H×W.
 
-    channels: those of the input, then those of every convolution's output.
-    norm: None (VGG16), or "batch" for batch normalisation before every ReLU (torchvision's vgg16_bn, SegNet).
-    first_padding: zeros around the input of the first convolution; 1 keeps the size, p makes it 2·(p − 1) larger.
+    Args:
+        channels: those of the input, then those of every convolution's output.
+        norm: None (VGG16), or "batch": batch normalisation before each ReLU (torchvision's vgg16_bn, SegNet).
+        first_padding: zeros around the first convolution's input; 1 keeps the size, p adds 2·(p − 1).
     """
 
     def __init__(self, channels: Sequence[int], norm: str | None = None, first_padding: int = 1):
@@ -39,7 +37,7 @@ class ConvStage(nn.Sequential):
 def vgg16_stages(
     in_channels: int, width: int = 64, norm: str | None = None, first_padding: int = 1
 ) -> list[ConvStage]:
-    """VGG16's five stages, without the max pooling that follows each: width, 2, 4, 8 and 8 times width channels."""
+    """VGG16's five stages, without the max pooling after each: width, 2, 4, 8 and 8 times width channels."""
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
     stages = []
@@ -53,9 +51,9 @@ def vgg16_stages(
 def vgg16_weights(
     stages: Iterable[ConvStage], state_dict: Mapping[str, Tensor]
 ) -> tuple[nn.ModuleList, dict[str, Tensor]]:
-    """The layers of `stages` in a row, and the weights of torchvision's vgg16 or vgg16_bn under the names of that row.
+    """(the layers of `stages` in a row, torchvision's weights of vgg16 or vgg16_bn under their names in it).
 
-    torchvision numbers poolings and ReLUs too ("features.5.weight" is the third convolution); the order is the same.
+    The order is the same; torchvision counts poolings and ReLUs too ("features.5" is convolution 3).
     """
     layers = nn.ModuleList(layer for stage in stages for layer in stage if not isinstance(layer, nn.ReLU))
     theirs = [match for name in state_dict if (match := re.fullmatch(r"features\.(\d+)\.(\w+)", name))]

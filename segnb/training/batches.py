@@ -27,11 +27,11 @@ def batches(images, batch_size, seed, done, steps):
 
 
 def read(reader, order, workers):
-    """(step, indices, batch) for each (step, indices) of `order`, read ahead by so many processes; by this one if 0.
+    """(step, indices, batch) for each (step, indices) of `order`, read ahead by so many `workers`.
 
-    The batches are the same either way, and so is an error that reading one of them raises. The processes are gone
-    when the last batch is out, and when this generator is closed. ``TypeError`` where data or `augment` cannot be sent to
-    them.
+    Workers are processes; of 0, this one reads. Batches, and errors in reading them, are the same. The
+    workers are gone when the last batch is out, and when this generator is closed.
+    Raises: TypeError: data or `augment` that cannot be sent to them.
     """
     # A generator of its own, or the loader would draw from the one that dropout uses.
     loader = DataLoader(
@@ -50,7 +50,7 @@ def read(reader, order, workers):
                 raise batch
             yield step, indices, batch
     finally:
-        # Not left to the garbage collector: an error's traceback holds the loader for as long as it is looked at.
+        # Not left to the garbage collector: an error's traceback holds the loader while it is looked at.
         getattr(ready, "_shutdown_workers", lambda: None)()
 
 
@@ -58,7 +58,8 @@ def read(reader, order, workers):
 class Reader(Dataset):
     """Item (step, indices) of it is (step, indices, batch), whichever process asks, and in whatever order.
 
-    rank, processes: of the batch only every so many-th item is read, from that of this rank on.
+    Attributes:
+        rank, processes: of the batch only every `processes`-th item is read, from that of this rank on.
     """
 
     train: Dataset
@@ -87,9 +88,9 @@ class Reader(Dataset):
 
 
 def _collated(items):
-    """images N×C×H×W, masks N×H×W, pixel weights N×H×W or None, as the data set has them.
+    """(images N×C×H×W, masks N×H×W, pixel weights N×H×W or None), with the dtypes of the data set.
 
-    ``ValueError`` for items of other or of unequal shapes, ``TypeError`` for other types.
+    Raises: ValueError: items of other or of unequal shapes. TypeError: other types.
     """
     if any(len(item) > 3 for item in items):
         raise ValueError("an item of the data set is (image, mask) or (image, mask, pixel weight)")
@@ -126,7 +127,7 @@ def _started(loader):
 
 
 def _sendable(error):
-    """The error as it can be sent to the main process, with its traceback as a note; another one if it cannot be."""
+    """The error, its traceback a note, if it can be sent to the main process; else one in its words."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))
@@ -136,13 +137,13 @@ def _sendable(error):
 
 
 def on_device(image, mask, weight, device):
-    """A batch as the network and the loss take it: float32, int64 and float32 on the run's device."""
+    """A batch as network and loss take it, on the run's device: float32, int64 and float32 (or None)."""
     image = image.to(device, torch.float32, memory_format=torch.channels_last)
     return image, mask.to(device).long(), None if weight is None else weight.to(device, torch.float32)
 
 
 def crop(target, logits):
-    """The centre of N×H×W masks or weights, as large as the logits: a valid network says nothing about the border."""
+    """The centre of N×H×W masks or weights, as large as the logits: of the border nothing is said."""
     height, width = logits.shape[2:]
     top, left = (target.shape[1] - height) // 2, (target.shape[2] - width) // 2
     if top < 0 or left < 0:

@@ -23,7 +23,10 @@ SHOWN = 160
 class Checkpoint:
     """A training's state in a file; the step reached is also the place in the data (see `batches`).
 
-    path: None keeps nothing. rank: of this process; the first one (0) alone writes. settings: what decides the numbers, name → number or text (see `identity`), and "steps".
+    Attributes:
+        path: None keeps nothing.
+        settings: what decides the numbers, name → number or text (see `identity`), and "steps".
+        rank: of this process; the first one (0) alone writes.
     """
 
     path: str | os.PathLike | None
@@ -41,14 +44,14 @@ class Checkpoint:
         return "checkpoint= would let it go on" if self.path is None else "call it again to go on"
 
     def locked(self) -> AbstractContextManager:
-        """A context in which no other training writes the file. ``ValueError`` if one does."""
+        """A context in which no other training writes the file. Raises: ValueError: one does."""
         if self.path is None or self.rank > 0:
             return nullcontext()
         cure = "wait for its end, or give another checkpoint="
         return locked(file_at(self.path), f"another training is writing {self.path}: {cure}")
 
     def write(self) -> None:
-        """Write the state after the last step in the history. ``OSError`` naming the file if that cannot be."""
+        """Write the state after the last step in the history. Raises: OSError, naming the file."""
         if self.path is None or self.rank > 0:
             return
         content = {"format": TRAINING, "settings": self.settings, "history": vars(self.history)}
@@ -57,9 +60,10 @@ class Checkpoint:
         write_atomically(content, self.path)
 
     def resume(self, extend) -> int:
-        """Put back what the file holds, or write the first one (a path that cannot be written fails now). → steps done
+        """Put back what the file holds, or write a first one (a bad path fails now); return the steps done.
 
-        extend: the file's training may have had fewer steps. ``ValueError``, naming what differs, for another training.
+        Args: extend: the file's training may have had fewer steps.
+        Raises: ValueError, naming what differs: another training. OSError: the file cannot be written.
         """
         if self.path is None or not Path(self.path).exists():
             self.write()
@@ -107,7 +111,7 @@ class Checkpoint:
 
 
 def identity(model, train, loss, augment, optimizer, device, tell) -> dict:
-    """What decides a training's numbers, besides those that are given to `fit`; says if the data cannot be told apart."""
+    """What decides a training's numbers besides `fit`'s own; if `tell`, say if data cannot be told apart."""
     data, steady = data_identity(train, device)
     if tell and not steady:
         print(

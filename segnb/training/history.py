@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 class History:
     """What a training went through. Lists with one entry per step, but for `val`.
 
-    step: 1, 2, 3, ... · loss: of that step's batch, before its update · lr: the learning rate used
-    seconds: since the start, without the time in which training was interrupted
-    val: pairs (step, mean IoU on the validation set after that step)
+    Attributes:
+        step, lr: 1, 2, 3, ...; the learning rate used.
+        loss: of that step's batch, before its update.
+        seconds: since the start, without the time in which training was interrupted.
+        val: pairs (step, mean IoU on the validation set after that step).
     """
 
     step: list = field(default_factory=list)

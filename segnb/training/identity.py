@@ -1,9 +1,9 @@
 """What decides the numbers of a training, in words: what tells its checkpoint from that of another one.
 
-Things are described by content, not by place in memory: functions by name, arguments, defaults and closures, tensors by
-a hash of their numbers, objects by their class and public attributes (private ones are taken for their memory). The
-code of the reader's own functions counts by the names and constants in it, not by its bytes, which differ between
-versions of Python.
+Things are described by content, not by place in memory: functions by name, arguments, defaults and closures,
+tensors by a hash of their numbers, objects by their class and public attributes (private ones are taken for
+their memory). The code of the reader's own functions counts by the names and constants in it, not by its
+bytes, which differ between versions of Python.
 """
 
 import dis
@@ -169,8 +169,8 @@ def optimizer_identity(optimizer):
 def data_identity(data, device):
     """(length, classes and content of a data set; whether its items are the same each time).
 
-    Up to `SAMPLE` items are read twice, from two seeds. Where the two differ, pictures are drawn or changed at random,
-    and their content tells nothing. No generator is any further afterwards.
+    Up to `SAMPLE` items are read twice, from two seeds. Where the two differ, pictures are drawn or changed
+    at random, and their content tells nothing. No generator is any further afterwards.
     """
     count = len(data)
     chosen = sorted(

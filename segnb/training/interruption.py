@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def between_steps():
-    """Ctrl-C inside only fills the list that is given out, so that no step is left half done; a second one interrupts."""
+    """Inside, Ctrl-C only fills the list given out: no step is left half done. A second one interrupts."""
     asked = []
 
     def note(signum, frame):

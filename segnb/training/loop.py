@@ -42,45 +42,46 @@ def fit(
     workers=0,
     progress=True,
 ):
-    """Train `model` in place for a number of steps on the run's device. → `History`
+    """Train `model` in place for a number of steps on the run's device, and return its `History`.
 
-    train, val: map-style data sets of (image C×H×W in 0..1, mask H×W integers) or (image, mask, pixel weight H×W). Items
-        may also be PIL's pictures, numpy arrays H×W×C, or dicts of these ("image", "mask", "pixel_weight").
-        All images of a batch need one size. If the logits are smaller than the mask, mask and weight lose their border.
-    loss: called as loss(logits, mask), or loss(logits, mask, pixel_weight=weight), on N×K×H×W float32 and N×H×W int64.
-    lr: step i (from 0) uses lr · min(1, (i+1)/(warmup·steps)) · (1 − i/steps)^0.9; `warmup` is a share of the steps.
-    optimizer: "adamw" (which alone takes `weight_decay`), or a function parameters → optimiser; its rate is overwritten.
-    clip: the largest norm of all gradients together.
-    augment: called on each item, as tensors: augment(image, mask) or augment(image, mask, weight).
-    val_every: measure the mean IoU on `val` after so many steps; None: after the last one only.
-    checkpoint: a file from which the same call goes on where it stopped, written before the first step, after every
-        `checkpoint_every` and the last. On the CPU the numbers are then those of an unbroken run. It notes all that
-        decides them: network, optimiser, loss, augment, data (up to 32 items, read twice), the numbers given here and
-        the number format. `segnb.load` reads the network out of it.
-    extend: go on with the checkpoint of a training that was planned with fewer steps. Its first steps had the rates of
-        the shorter training, the new ones have those of the longer: the rate jumps up where it went on.
-    seed: of the order of the images (a fresh permutation per epoch; a last short batch is left out) and of everything
-        drawn at random meanwhile. The generators outside are as before when `fit` returns. What an item and its
-        augmentation draw depends on seed, step and place in the batch alone; a generator that the data or `augment` hold
-        is seeded with it, too.
-    workers: processes that read and augment batches ahead, while the network computes; 0: this process does. The numbers
-        are the same for any.
+    Ctrl-C (or the notebook's stop button) lets the step finish, writes the checkpoint if there is one and
+    raises KeyboardInterrupt, so that nothing after it runs on a half-trained network. A second one stops at
+    once. The network keeps what it learned, and ends in eval mode in every case.
 
-    Ctrl-C (or the notebook's stop button) lets the step finish, writes the checkpoint if there is one and raises
-    KeyboardInterrupt, so that nothing after it runs on a half-trained network; the network keeps what it learned.
-    A second one stops at once. In every case the model ends in eval mode.
-
-    Under torchrun each process takes an equal part of every batch: `batch_size` is that of all together. For a loss
-    that is a mean over pixels without void and weights, the gradients are then those of one process; batch norm sees
-    only its own part. The first process alone shows progress, validates and writes.
-
-    Warns (`segnb.training.Suspicious`) where a training cannot learn or its result is too good to be true; the page
+    Under torchrun each process takes an equal part of every batch: `batch_size` is that of all together. For
+    a loss that is a mean over pixels without void and weights, the gradients are then those of one process;
+    batch norm sees only its own part. The first process alone shows progress, validates and writes. Warns
+    (`segnb.training.Suspicious`) where a training cannot learn or its result is too good to be true; the page
     *When it does not learn* has a row for each.
 
-    ``ValueError``: fewer items than batch_size; a checkpoint of another training, or one that another process writes;
-    sizes that do not fit; a label beyond the network's classes. ``TypeError``: images that are not floats, masks that
-    are not integers, a DataLoader, data that cannot be sent to other processes. ``FloatingPointError``: the loss or a logit
-    is no longer a number; the network is then that of the last good step. ``OSError``: the checkpoint cannot be written.
+    Args:
+        train, val: map-style data sets of (image C×H×W in 0..1, mask H×W integers) or (image, mask, pixel
+            weight H×W). Items may also be PIL's pictures, numpy arrays H×W×C, or dicts of these ("image",
+            "mask", "pixel_weight"). All images of a batch need one size. If the logits are smaller than the
+            mask, mask and weight lose their border.
+        loss: called as loss(logits float32 N×K×H×W, mask int64 N×H×W), with pixel_weight= if items have one.
+        lr: step i (from 0) uses lr · min(1, (i+1)/(warmup·steps)) · (1 − i/steps)^0.9; `warmup` is a share of
+            the steps.
+        optimizer: "adamw" (which alone takes `weight_decay`), or a function parameters → optimiser; its rate
+            is overwritten.
+        clip: the largest norm of all gradients together.
+        augment: called on each item, as tensors: augment(image, mask) or augment(image, mask, weight).
+        val_every: measure the mean IoU on `val` after so many steps; None: after the last one only.
+        checkpoint: a file from which the same call goes on where it stopped, written before the first step,
+            after every `checkpoint_every` and the last. On the CPU the numbers are then those of an unbroken
+            run. It notes all that decides them: network, optimiser, loss, augment, data (up to 32 items, read
+            twice), the arguments and the number format. `segnb.load` reads the network.
+        extend: go on with a checkpoint planned for fewer steps; the rate jumps up to the longer training's.
+        seed: of the order of the images (a fresh permutation per epoch; a last short batch is left out) and
+            of all that is drawn at random meanwhile. The generators outside are as before when `fit` returns.
+            What an item and its augmentation draw depends on seed, step and place in the batch alone; a
+            generator that the data or `augment` hold is seeded with it, too.
+        workers: processes that read and augment batches ahead; 0: this one. The numbers are the same for any.
+    Raises:
+        ValueError: fewer items than batch_size; sizes that do not fit; a label beyond the network's classes;
+            a checkpoint of another training, or one being written. OSError: it cannot be written.
+        TypeError: images not of floats, masks not of integers, a DataLoader, data that cannot go to workers.
+        FloatingPointError: the loss or a logit is no number; the network is that of the last good step.
     """
     run = current()
     rank, processes = join_processes(run)

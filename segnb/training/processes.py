@@ -25,7 +25,7 @@ def shared(model, run, processes):
 
 
 def mean_over(numbers, processes):
-    """A tensor of numbers as a list of floats, each the mean over all processes; NaN or infinite in one is so in all."""
+    """A tensor's numbers as floats, each the mean over all processes; NaN or infinite in one is so in all."""
     if processes > 1:
         dist.all_reduce(numbers)
     return [number / processes for number in numbers.tolist()]

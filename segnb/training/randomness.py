@@ -26,11 +26,11 @@ def own_randomness(seed, device):
 
 
 class ItemRandomness:
-    """A context for reading items, whose random numbers depend on their place in the training and not on who reads them.
+    """A context for reading items: what they draw depends on their place in the training, not on who reads.
 
-    start(step, place) seeds the CPU's generators of torch, numpy and random, and those that `things` hold. Afterwards all
-    are as they were. One thread computes inside, as in a process of a DataLoader: on two, a sum over many pixels has
-    other last digits.
+    start(step, place) seeds the CPU's generators of torch, numpy and random, and those that `things` hold.
+    Afterwards all are as they were. One thread computes inside, as in a process of a DataLoader: on two, a
+    sum over many pixels has other last digits.
     """
 
     def __init__(self, seed, *things):
@@ -66,6 +66,7 @@ def random_states(device):
 
 
 def set_random_states(states, device):
+    """Put back what `random_states` gave."""
     torch.set_rng_state(states["torch"])
     if states["device"] is not None and device.type == "cuda":
         torch.cuda.set_rng_state(states["device"], device)

@@ -1,4 +1,4 @@
-"""Trainings and measurements that are too good to be true: `Watch` looks at what goes by, and warns by name."""
+"""Trainings and results that are too good to be true: `Watch` looks at what goes by, and warns by name."""
 
 import warnings
 from math import isfinite
@@ -33,11 +33,13 @@ class Suspicious(UserWarning):
 
 
 class Watch:
-    """Looks at the batches of one training or measurement as they go by, and warns of each kind of trouble once.
+    """Looks at the batches of one training or evaluation as they go by; warns once of each kind of trouble.
 
-    name: "training" or "evaluation". count: items of the set. ignored: labels that are void. changing: items are
-    augmented, so what their masks hold is judged at the end, else when all have gone by once.
     Only what lies on the CPU is looked at: anywhere else to look would make the device wait.
+
+    Args:
+        name, count, ignored: "training" or "evaluation"; items of the set; labels that are void.
+        changing: items are augmented, so masks are judged at the end, else when all have gone by once.
     """
 
     def __init__(self, name, count, ignored=(255,), changing=False):
@@ -50,7 +52,7 @@ class Watch:
         self.judged = False
 
     def batch(self, indices, images, masks):
-        """Images N×C×H×W and masks N×H×W of these items, as the data set has them."""
+        """Take images N×C×H×W and masks N×H×W of these items, as the data set has them."""
         self.seen.update(indices)
         if images.device.type == "cpu":
             self._look_at_pixels(images)
@@ -65,7 +67,7 @@ class Watch:
             self.highest = max({self.highest, *present})
 
     def answer(self, logits):
-        """The logits N×K×H×W for that batch. ``ValueError`` if its masks hold a label beyond K − 1, naming K."""
+        """Take its logits N×K×H×W. Raises: ValueError, naming K: its masks hold a label above K − 1."""
         self.classes = logits.shape[1]
         if self.highest >= self.classes:
             raise ValueError(
@@ -80,12 +82,12 @@ class Watch:
             self._judge_masks()
 
     def losses(self, losses):
-        """The losses of all steps so far."""
+        """Take the losses of all steps so far."""
         if len(losses) == FIRST:
             self._judge_losses(losses)
 
     def end(self, losses=(), moved=True):
-        """Everything has gone by. losses: of the steps made now. moved: whether any weight did."""
+        """Judge, as everything has gone by. losses: of the steps made now. moved: whether any weight did."""
         self._judge_masks()
         if 0 < len(losses) < FIRST:
             self._judge_losses(losses)

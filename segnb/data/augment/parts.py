@@ -1,7 +1,7 @@
-"""Joint random changes of image, mask and weight map: `augment(*parts)` and the parts that U-Net's training needs.
+"""Joint random changes of image, mask and weight map: `augment(*parts)` and the parts U-Net's training needs.
 
-A part is any transform of `torchvision.transforms.v2`; the builders below return such transforms. All random numbers
-come from torch's global generator, which `segnb.fit` seeds and checkpoints.
+A part is any transform of `torchvision.transforms.v2`; the builders below return such transforms. All random
+numbers come from torch's global generator, which `segnb.fit` seeds and checkpoints.
 """
 
 import torch
@@ -11,14 +11,17 @@ from ..items import IGNORE
 
 
 def augment(*parts):
-    """A function `(image, mask) -> (image, mask)`, or with a weight map three in and three out, for `segnb.fit`.
+    """A function (image, mask) → (image, mask), or with a weight map three → three, for `segnb.fit`.
 
-    parts: torchvision v2 transforms, applied in this order to all together.
-    image: float C×H×W in 0..1; mask: int64 H×W; weight: float H×W. The image is interpolated bilinearly, mask and
-    weight take the nearest pixel, so no label is invented. The parts built here mirror the picture where they look
-    outside it, except `crop`, which fills with void (255); another transform's own `fill` decides for itself (give it
-    `fill={tv_tensors.Image: 0, tv_tensors.Mask: 255}`). Void pixels weigh 0.
-    Raises TypeError for a part that is no transform, ValueError for an image and mask of different sizes.
+    It takes and returns image float C×H×W in 0..1, mask int64 H×W and weight float H×W. The image is
+    interpolated bilinearly; mask and weight take the nearest pixel, so no label is invented. Void pixels
+    weigh 0. The parts built here mirror the picture where they look outside it, except `crop`, which fills
+    with void (255); another transform's own `fill` decides for itself (give it `fill={tv_tensors.Image: 0,
+    tv_tensors.Mask: 255}`).
+
+    Args: parts: torchvision v2 transforms, applied in this order to all together.
+    Raises: TypeError: a part that is no transform. ValueError, in its use: an image and mask of different
+        sizes.
     """
     for part in parts:
         if isinstance(part, type) or not callable(part):
@@ -50,14 +53,14 @@ def flips():
 
 
 def quarter_turns():
-    """A rotation by a multiple of 90 degrees (of 180 where the picture is not square); no pixel is interpolated."""
+    """A rotation by a multiple of 90° (of 180° where the picture is not square); no pixel is interpolated."""
     from .warps import QuarterTurns
 
     return QuarterTurns()
 
 
 def rotation(degrees=180):
-    """A rotation about the centre by an angle between -degrees and degrees; corners are filled by mirroring."""
+    """A rotation about the centre by an angle within ±`degrees`; corners are filled by mirroring."""
     from .warps import Warp
 
     def field(height, width):
@@ -77,12 +80,16 @@ def shifts(pixels=16):
 
 
 def elastic(sigma=10.0, points=3):
-    """The U-Net paper's elastic deformation (section 3.1).
+    """The U-Net paper's elastic deformation.
 
-    Displacements are drawn from N(0, sigma) pixels at points×points places, the corners of the picture among them,
-    and enlarged to one for each pixel by bicubic interpolation; torchvision's `elastic` then applies them. The paper
-    says neither where the coarse points lie nor what fills the border; here it is mirrored.
-    sigma is in pixels of the picture as it is: the paper's 10 belongs to 512×512; halve it when you halve the size.
+    Displacements are drawn from N(0, sigma) at points×points places, the corners of the picture among them,
+    and enlarged to one for each pixel by bicubic interpolation; torchvision's `elastic` then applies them.
+    The paper says neither where the coarse points lie nor what fills the border; here it is mirrored.
+
+    Args:
+        sigma: in pixels of the picture as it is: the paper's 10 is for 512×512; halve it when you halve the
+            size.
+    Source: U-Net (Ronneberger et al., 2015), section 3.1.
     """
     from .warps import Warp
 
@@ -94,21 +101,21 @@ def elastic(sigma=10.0, points=3):
 
 
 def intensity(brightness=0.2, contrast=0.2):
-    """Brightness and contrast of the image multiplied by factors within 1 ± the numbers given; clipped to 0..1."""
+    """The image's brightness and contrast multiplied by factors within 1 ± these numbers; clipped to 0..1."""
     from torchvision.transforms import v2
 
     return v2.ColorJitter(brightness=brightness, contrast=contrast)
 
 
 def scaling(low=0.5, high=2.0):
-    """The whole item resized by a random factor; sizes then differ, so a `crop` comes after it."""
+    """The item resized by a random factor from low to high; sizes then differ, so a `crop` comes after it."""
     from .warps import Scaling
 
     return Scaling(low, high)
 
 
 def crop(size):
-    """A random window of `size` (an int or (height, width)); a smaller picture is padded with black and void."""
+    """A random window of `size`, an int or (height, width); smaller pictures get a black border of void."""
     from torchvision import tv_tensors
     from torchvision.transforms import v2
 

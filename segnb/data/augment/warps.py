@@ -14,9 +14,12 @@ from ..items import resize_image, resize_mask
 class Warp(v2.Transform):
     """Every pixel takes the value found at its own place plus a displacement, mirrored back into the picture.
 
-    field: function (height, width) -> two H×W tensors, how many pixels to the right and how many down each pixel
-    looks; drawn anew for each item. The image is read bilinearly, masks and weights at the nearest pixel. What lies
-    outside the picture is mirrored, as in the U-Net paper, so nothing needs filling with void.
+    The image is read bilinearly, masks and weights at the nearest pixel. What lies outside the picture is
+    mirrored, as in the U-Net paper, so nothing needs filling with void.
+
+    Args:
+        field: function (height, width) → two H×W tensors, how many pixels to the right and how many down each
+            pixel looks; drawn anew for each item.
     """
 
     def __init__(self, field):
@@ -81,5 +84,5 @@ class Scaling(v2.Transform):
 
 
 def mirror(place, n):
-    """Coordinates folded into 0 .. n-1 by mirrors at the centres of the first and last pixel (farther: at the end)."""
+    """Coordinates folded into 0..n−1 by mirrors in the first and last pixel's centre; farther ones are 0."""
     return (n - 1 - (n - 1 - place.abs()).abs()).clamp(min=0)

@@ -4,11 +4,14 @@ from torch.utils.data import Dataset
 
 
 def with_weight_map(data, w0=10, sigma=5):
-    """`data` with items `(image, mask, pixel_weight float32 H×W)`; weights by `segnb.losses.unet_weight_map`.
+    """`data` with items (image, mask, pixel weight float32 H×W), by `segnb.losses.unet_weight_map`.
 
-    data: any map-style data set of (image, mask); a `SegmentationData`'s names and colours are kept.
-    w0, sigma: equation 2 of the U-Net paper, sigma in pixels of the masks as they are loaded. Each map is computed at
-    its first use and kept.
+    Each map is computed at its first use and kept.
+
+    Args:
+        data: any map-style data set of (image, mask); a `SegmentationData`'s names and colours are kept.
+        w0, sigma: height of the border term; its width in pixels of the masks as they are loaded.
+    Source: U-Net (Ronneberger et al., 2015), eq. 2.
     """
     return WeightedData(data, w0, sigma)
 

@@ -1,8 +1,8 @@
 """cells: generated nerve tissue as an electron microscope sees it, the twin of `isbi2012`.
 
-Cells fill the picture and touch; a thin dark membrane runs between them, nearly invisible in places. Vesicles,
-mitochondria and stray lines inside the cells look like membrane and are not. About 22 % of the pixels are membrane,
-as in the real slices. No two cells are 4-connected.
+Cells fill the picture and touch; a thin dark membrane runs between them, nearly invisible in places.
+Vesicles, mitochondria and stray lines inside the cells look like membrane and are not. About 22 % of the
+pixels are membrane, as in the real slices. No two cells are 4-connected.
 """
 
 import numpy as np
@@ -41,10 +41,11 @@ def render(seed, height, width) -> tuple[np.ndarray, np.ndarray]:
 
 
 def layout(rng, y, x, scale) -> tuple[np.ndarray, np.ndarray]:
-    """(label, radii): which cell each pixel is in, int32 H×W, and the size of each cell.
+    """(label, radii): which cell each pixel is in, int32 H×W, and the size of each cell (native pixels).
 
-    Discs of three sizes are packed, and each pixel goes to the disc with the nearest rim: borders between discs of
-    unequal size are curved. All this happens on a warped sheet, stretched on one side into a bundle of fibres.
+    Discs of three sizes are packed, and each pixel goes to the disc with the nearest rim: borders between
+    discs of unequal size are curved. All this happens on a warped sheet, stretched on one side into a bundle
+    of fibres.
     """
     shape = y.shape[0], x.shape[1]
     warp = 6 * smooth(rng, *shape, 60, 2) + 2 * smooth(rng, *shape, 20, 2) + 0.5 * smooth(rng, *shape, 7, 2)
@@ -67,7 +68,7 @@ def layout(rng, y, x, scale) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _membranes(rng, label, scale):
-    """(distance, mask): native pixels to the nearest border between two cells, float32, and the labels, uint8."""
+    """(distance, mask): native pixels to the nearest border between two cells, float32; labels, uint8."""
     from scipy import ndimage
 
     one_sided, both_sides = borders(label)

@@ -1,9 +1,9 @@
-"""`countries`: aerial views of two countries, in which a thin grey line is road or canal by what runs beside it, far off.
+"""`countries`: aerial views in which a thin grey line is road or canal by what runs beside it, far off.
 
-In one country of a picture trees accompany the line on both sides, in the other banks of sand do: trees make it a road,
-sand a canal. They keep a distance of 12, 24 or 48 pixels, another one in each country, and nothing nearer tells. Every
-picture holds one country of either kind, so the picture as a whole tells nothing: one has to look beside the line, and
-as far as its companions are.
+In one country of a picture trees accompany the line on both sides, in the other banks of sand do: trees make
+it a road, sand a canal. They keep a distance of 12, 24 or 48 pixels, another one in each country, and nothing
+nearer tells. Every picture holds one country of either kind, so the picture as a whole tells nothing: one has
+to look beside the line, and as far as its companions are.
 """
 
 from functools import lru_cache
@@ -28,7 +28,7 @@ CROWNS = 7 * PIXEL  # from tree to tree
 
 
 def render(seed, height, width):
-    """Scene number `seed` as (image float32 3×height×width in 0..1, mask uint8 height×width)."""
+    """Scene number `seed`: (image float32 3×H×W in 0..1, mask uint8 H×W)."""
     from scipy import ndimage
 
     rng, lower, distance, road = plan(seed, height, width)
@@ -67,14 +67,17 @@ def render(seed, height, width):
 
 
 def distances(seed, height, width):
-    """How far off the companions run in the country of each pixel of scene `seed`: H×W uint8, each of DISTANCES."""
+    """How far off the companions in each pixel's country run, scene `seed`: H×W uint8, of DISTANCES."""
     _, _, distance, _ = plan(seed, height, width)
     return np.round(distance / PIXEL).astype(np.uint8)
 
 
 def plan(seed, height, width):
-    """(generator of all else, lower, distance, road): H×W each, of whether a pixel is in the lower country, how far off
-    that country's companions are (native pixels), and whether its line is a road."""
+    """(generator of all else, lower, distance, road) of scene `seed`, the last three H×W.
+
+    They say whether a pixel is in the lower country, how far off that country's companions are (native
+    pixels), and whether its line is a road.
+    """
     rng = np.random.default_rng((5, seed))
     y, x, _ = positions(height, width)
     border = (0.5 + rng.uniform(-0.06, 0.06)) * (y[-1] + y[0]) + _waves(rng, x, ((230, 7), (90, 3)))
@@ -101,7 +104,7 @@ def _beside(rng, y, x, lower, distance):
 
 
 def _crowns(rng, y, right, row):
-    """(distance to the rim of the nearest crown, < 0 inside; how brightly the sun lights it): H×W, for two rows of trees.
+    """(distance to the nearest crown's rim, < 0 inside; how brightly it is lit): H×W, of two rows of trees.
 
     right: how far right of the nearer row a pixel is; row: which of the two that is.
     """
@@ -115,8 +118,10 @@ def _crowns(rng, y, right, row):
 
 @lru_cache(maxsize=4)
 def textures(height, width):
-    """Heath, pasture and stubble, the grey of lines, sand, leaves, and the camera's grain: each 3×2H×2W, of which scenes
-    show pieces."""
+    """Heath, pasture and stubble, the grey of lines, sand, leaves, and the camera's grain: each 3×2H×2W.
+
+    Scenes show pieces of them.
+    """
     rng, height, width = np.random.default_rng(5), 2 * height, 2 * width
     y, x, _ = positions(height, width)
 

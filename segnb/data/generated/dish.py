@@ -1,8 +1,9 @@
-"""dish: generated cells in a culture dish under a phase-contrast microscope, some alone, most touching in clumps.
+"""dish: generated cells in a culture dish under a phase-contrast microscope, most touching in clumps.
 
-The case the U-Net paper's border weights are for: the background between two touching cells is a line of one to three
-pixels, hard to see, and decides whether a prediction counts one cell or two. At least one background pixel lies between
-any two cells, diagonally too, so that the 4-connected (and the 8-connected) pieces of class 1 are the single cells.
+The case the U-Net paper's border weights are for: the background between two touching cells is a line of one
+to three pixels, hard to see, and decides whether a prediction counts one cell or two. At least one background
+pixel lies between any two cells, diagonally too, so that the 4-connected (and the 8-connected) pieces of
+class 1 are the single cells.
 """
 
 import numpy as np
@@ -39,10 +40,10 @@ def render(seed, height, width) -> tuple[np.ndarray, np.ndarray]:
 
 
 def layout(rng, y, x, scale) -> tuple[np.ndarray, np.ndarray]:
-    """(cell, covered): the numbers of the cells, int32 H×W, 0 for background; and where there are cells or contacts.
+    """(cell, covered): the cells' numbers, int32 H×W, 0 for background; where there are cells or contacts.
 
-    Discs are packed close, kept where a slow field is high (clumps) and here and there besides (single cells), and
-    grown a little on a warped sheet, so that neighbours meet.
+    Discs are packed close, kept where a slow field is high (clumps) and here and there besides (single
+    cells), and grown a little on a warped sheet, so that neighbours meet.
     """
     shape = height, width = y.shape[0], x.shape[1]
     warp = 3.5 * smooth(rng, *shape, 30, 2) + 1.2 * smooth(rng, *shape, 11, 2)
@@ -60,7 +61,7 @@ def layout(rng, y, x, scale) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _separate(label, width, scale):
-    """Cells 1, 2, ... of one 4-connected piece each, with background between those that touch (`width` each side)."""
+    """Cells 1, 2, ... of one 4-connected piece each, and background (`width` each side) between them."""
     from scipy import ndimage
 
     grown = np.where(label > 0, label, ndimage.grey_dilation(label, 3))  # a cell's outer rim is not a contact
@@ -79,7 +80,7 @@ def _separate(label, width, scale):
 
 
 def _shade(rng, cell, covered, scale):
-    """H×W: dark cells with a darker rim and a bright halo around; contacts bright, dark beside, of changing contrast."""
+    """H×W: dark cells with a darker rim and a bright halo; contacts bright between dark, more or less."""
     from scipy import ndimage
 
     shape = cell.shape

@@ -1,8 +1,8 @@
 """`street`: generated street scenes with CamVid's classes, every scene from its number.
 
-A street is planned in metres and painted from far to near; every kind of thing has one function that paints it. Some
-surfaces look alike on purpose: walls in the colour of the road, signs in the colours of windows, cars behind railings.
-What they are is decided by what stands around them.
+A street is planned in metres and painted from far to near; every kind of thing has one function that paints
+it. Some surfaces look alike on purpose: walls in the colour of the road, signs in the colours of windows,
+cars behind railings. What they are is decided by what stands around them.
 """
 
 from functools import lru_cache
@@ -53,7 +53,7 @@ LIGHTS = (
 
 
 def render(seed, height, width):
-    """Scene number `seed` as (image float32 3×height×width in 0..1, mask uint8 height×width with 255 = void)."""
+    """Scene number `seed`: (image float32 3×H×W in 0..1, mask uint8 H×W with 255 = void)."""
     street = Street(Random(seed), height, width)
     ground(street)
     for side in (-1, 1):
@@ -163,7 +163,7 @@ def ground(s):
 
 
 def skyline(s):
-    """Roofs and trees in the haze; the end of the street itself is too far to tell, so it is void."""
+    """Roofs and trees in the haze; the end of the street is too far to tell, so it is void."""
     rng, x = s.rng, -110.0
     while x < 110:
         wide, high = rng.uniform(8, 22), rng.uniform(5, 13)
@@ -191,7 +191,7 @@ def plots(s, side):
 
 
 def things(s):
-    """Everything that stands or moves on road and pavement, from far to near; then the camera's own bonnet."""
+    """Everything that stands or moves on road and pavement, from far to near; then the camera's bonnet."""
     rng, found = s.rng, []
     for side in (-1, 1):
         kerb, pavement = s.kerb[side], s.front_line[side] - s.kerb[side]
@@ -229,7 +229,7 @@ def things(s):
 
 
 def scatter(rng, mean, z0, z1, apart=0.0):
-    """A random number of distances, about `mean` of them, denser near the camera, at least `apart` metres apart."""
+    """A random number of distances (metres), about `mean`, denser near the camera, at least `apart` apart."""
     count = sum(rng.random() < mean / 4 for _ in range(4))
     found = sorted(z0 * (z1 / z0) ** rng.random() for _ in range(count))
     return [z for k, z in enumerate(found) if k == 0 or z - found[k - 1] >= apart]
@@ -241,7 +241,7 @@ PATCHES = np.float32((0.0, 0.015, 0.0, 0.02, 0.02, 0.02, 0.01, 0.02, 0.01, 0.01,
 
 
 def photograph(s):
-    """The finished canvases with shadows, textures, glowing lamps, and the camera's vignette and noise."""
+    """(image float32 3×H×W in 0..1, mask uint8 H×W): the canvases with shadows, textures, glow and noise."""
     image, mask, shadows = s.developed()
     kind, (height, width) = np.minimum(mask, len(CLASSES)), mask.shape
     grain, patches, _, camera = textures(height, width)

@@ -1,8 +1,9 @@
 """`worlds`: aerial views in which one grey texture is road in one world and river in the other.
 
-In a world of grass the grey patches are road, in a world of sand they are river. Some patches belong to the other world,
-so it takes a look at the whole picture to tell. Scenes come in pairs that have every grey pixel in common: scene 2k is
-the grass world, scene 2k + 1 the same place in the sand world. What a network learns about grey it learns from afar.
+In a world of grass the grey patches are road, in a world of sand they are river. Some patches belong to the
+other world, so it takes a look at the whole picture to tell. Scenes come in pairs that have every grey pixel
+in common: scene 2k is the grass world, scene 2k + 1 the same place in the sand world. What a network learns
+about grey it learns from afar.
 """
 
 from functools import lru_cache
@@ -24,7 +25,7 @@ STRANGERS = 0.42  # of the other patches: the share of pixels that may belong to
 
 
 def render(seed, height, width):
-    """Scene number `seed` as (image float32 3×height×width in 0..1, mask uint8 height×width)."""
+    """Scene number `seed`: (image float32 3×H×W in 0..1, mask uint8 H×W)."""
     place, world = divmod(seed, 2)
     rng = np.random.default_rng((4, place))
     nearness, patch = patches(rng, height, width)
@@ -44,7 +45,7 @@ def render(seed, height, width):
 
 
 def patches(rng, height, width):
-    """(nearness P×H×W, which sums to 1 and is soft only at the borders; the nearest patch H×W) of a warped mosaic."""
+    """(nearness P×H×W, which sums to 1 and is soft at borders; the nearest patch H×W) of a warped mosaic."""
     y, x, scale = positions(height, width)
     rows, columns = (round(n / scale / PATCH) for n in (height, width))
     warp = 14 * smooth(rng, height, width, 70, 2) + 3 * smooth(rng, height, width, 16, 2)

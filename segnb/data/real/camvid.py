@@ -1,9 +1,10 @@
-"""camvid: real streets of Cambridge seen from a car, the data of the SegNet paper; `street` is its generated twin.
+"""camvid: real streets of Cambridge seen from a car, the SegNet paper's data; `street` is its generated twin.
 
-The split and the 11 classes are those of the SegNet authors' tutorial repository: `train/`, `val/`, `test/` with colour
-pictures, and `trainannot/`, `valannot/`, `testannot/` with a mask of the same name for each (0 to 10, and 11 = void).
-367 / 101 / 233 pictures of 360×480 pixels; copies of another size are as good.
-Brostow et al. 2009, "Semantic object classes in video"; Badrinarayanan et al. 2017, "SegNet", section 4.1.
+The split and the 11 classes are those of the SegNet authors' tutorial repository: `train/`, `val/`, `test/`
+with colour pictures, and `trainannot/`, `valannot/`, `testannot/` with a mask of the same name for each (0 to
+10, and 11 = void). 367 / 101 / 233 pictures of 360×480 pixels; copies of another size are as good.
+Source: Brostow et al. (2009), "Semantic object classes in video"; SegNet (Badrinarayanan et al., 2017),
+    section 4.1.
 """
 
 import numpy as np
@@ -46,7 +47,7 @@ def open_set(root, split, size=None):
 
 
 def files(folder, split):
-    """[(image path, mask path)] of a split. DataError if it is absent, or a picture or a mask has no partner."""
+    """[(image path, mask path)] of a split. Raises: DataError: it is absent, or a file has no partner."""
     images, masks = folder / split, folder / f"{split}annot"
     if not any((folder / other).is_dir() for other in COUNTS):
         raise DataError(
@@ -71,7 +72,7 @@ def files(folder, split):
 
 
 def read(image_path, mask_path):
-    """(image uint8 H×W×3, mask uint8 H×W with 0 to 10 and 255 = void). DataError for labels above 11."""
+    """(image uint8 H×W×3, mask uint8 H×W, 0 to 10 and 255 = void). Raises: DataError: labels above 11."""
     mask = read_mask(mask_path)
     if mask.max() > VOID:
         raise DataError(
@@ -81,7 +82,7 @@ def read(image_path, mask_path):
 
 
 def download(folder):
-    """Fetches all three splits (an archive of 187 MB) into `folder`; see `segnb.data.download.fetch_archive`."""
+    """Fetch all three splits (an archive of 187 MB) into `folder`, as `download.fetch_archive` does."""
     from .download import fetch_archive
 
     fetch_archive(folder, URLS, PARTS)

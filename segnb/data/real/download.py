@@ -1,7 +1,7 @@
 """Archives of real data: fetched, resumed, checked, unpacked safely, and only then a data set.
 
-A session (one process) waits at most WAIT seconds for servers that send nothing, whatever the number
-of sets, mirrors and connections; `patience` keeps the account.
+A session (one process) waits at most WAIT seconds for servers that send nothing, whatever the number of sets,
+mirrors and connections; `patience` keeps the account.
 """
 
 import errno
@@ -75,9 +75,9 @@ patience = Patience()
 
 @contextmanager
 def alone(folder) -> Iterator[bool]:
-    """One download of `folder` at a time on this machine. → whether another one made it meanwhile.
+    """One download of `folder` at a time on this machine; gives whether another one made it meanwhile.
 
-    ``DataError``: the folder cannot be made.
+    Raises: DataError: the folder cannot be made.
     """
     before = _ready(folder)
     taken = f"{folder.name} is being fetched already, by another program: waiting for it"
@@ -95,10 +95,7 @@ def content_hash(folder) -> str:
 
 
 def begin(folder) -> None:
-    """Say what is about to be fetched.
-
-    ``DataError``: `folder` already holds something.
-    """
+    """Say what is about to be fetched. Raises: DataError: `folder` already holds something."""
     if folder.exists() and any(folder.iterdir()):
         raise DataError(
             f"{folder} exists but is not the whole data set. Move or delete it, then download it again: "
@@ -127,19 +124,19 @@ def _ready(folder):
 def fetch_archive(folder, urls, parts) -> None:
     """Make `folder` from a zip archive of a repository.
 
-    Prints a line before it asks any server. An interrupted transfer goes on where it stopped, also
-    in a later call; one that is too slow (SLOWEST) is interrupted. `folder` appears when every file
-    is there and the hashes are right, never before; of two downloads at once, one waits for the
-    other.
+    Prints a line before it asks any server. An interrupted transfer goes on where it stopped, also in a later
+    call; one that is too slow (SLOWEST) is interrupted. `folder` appears when every file is there and the
+    hashes are right, never before; of two downloads at once, one waits for the other.
 
-    urls: mirrors of the archive, tried in order; $SEGNB_MIRROR/<folder's name>.zip comes before
-        them, for a class room with a copy of its own: an address, or a folder on the disk. Each
-        address may use its equal share of the seconds that `patience` has left.
-    parts: {folder in the archive, without its top folder: (folder here, number of files, their
-        `content_hash`)}; nothing else is unpacked.
-
-    ``DownloadError``: says what went wrong at each mirror. ``DataError``: `folder` already holds
-    something or cannot be made.
+    Args:
+        urls: mirrors of the archive, tried in order; $SEGNB_MIRROR/<folder's name>.zip comes before them, for
+            a class room with a copy of its own: an address, or a folder on the disk. Each address may use its
+            equal share of the seconds that `patience` has left.
+        parts: {folder in the archive, without its top folder: (folder here, number of files, their
+            `content_hash`)}; nothing else is unpacked.
+    Raises:
+        DownloadError: says what went wrong at each mirror.
+        DataError: `folder` already holds something or cannot be made.
     """
     folder = Path(folder)
     with alone(folder) as made:
@@ -190,9 +187,8 @@ def _fetch_archive(folder, mirrors, parts):
 def fetch(url, part, mirrors=1) -> None:
     """Bring the file `part` to the whole of `url`, as long as each connection brings more of it.
 
-    mirrors: how many addresses, this one included, share what is left of the session's `patience`.
-
-    ``OSError``, ``HTTPException``, ``DataError``: it failed; the part that came is kept.
+    Args: mirrors: how many addresses, this one included, share what is left of the session's `patience`.
+    Raises: OSError, HTTPException, DataError: it failed; the part that came is kept.
     """
     from tqdm.std import tqdm
 
@@ -219,7 +215,7 @@ def in_words(problem) -> str:
 class Pace:
     """Watches a transfer, over all its connections.
 
-    ``DataError``: it was slower than SLOWEST bytes a second, over WINDOW seconds.
+    Raises: DataError: it was slower than SLOWEST bytes a second, over WINDOW seconds.
     """
 
     def __init__(self):
@@ -238,8 +234,8 @@ class Pace:
 def _open(request, seconds):
     """(the answer, its first bytes), at most `seconds` from now; TimeoutError if that is too short.
 
-    urllib's timeout holds for each step alone (an address, a redirection, a line of the head) and not at all for looking
-    up the server's name. So a thread takes the steps, and is left to itself if it takes too long.
+    urllib's timeout holds for each step alone (an address, a redirection, a line of the head) and not at all
+    for looking up the server's name. So a thread takes the steps, and is left to itself if it takes too long.
     """
     result = queue.SimpleQueue()
 
@@ -266,7 +262,7 @@ def _open(request, seconds):
 
 
 def _transfer(url, part, bar, pace, seconds):
-    """One connection, from the end of `part` on. Returns (bytes on disk, bytes in all or None if not announced).
+    """One connection, from the end of `part` on: (bytes on disk, bytes in all or None if not announced).
 
     It ends when for `seconds` nothing comes.
     """
@@ -306,7 +302,7 @@ def _transfer(url, part, bar, pace, seconds):
 
 
 def _unpack(archive, folder, parts):
-    """Unpacks the archive beside `folder` and moves the result there when it is complete and what it should be."""
+    """Unpack the archive beside `folder` and move the result there when it is what it should be."""
     unpacking = folder.with_name(f"{folder.name}.unpacking")
     shutil.rmtree(unpacking, ignore_errors=True)
     try:
@@ -334,7 +330,7 @@ def _unpack(archive, folder, parts):
 
 
 def _members(archive, parts):
-    """The wanted files of the archive, as (info, path here). DataError if any name or kind of file is unsafe."""
+    """The wanted files of the archive, as (info, path here). DataError if a name or kind is unsafe."""
     wanted = []
     for info in archive.infolist():
         path = PurePosixPath(info.filename)

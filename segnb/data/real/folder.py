@@ -1,17 +1,17 @@
 """folder: the reader's own pictures and masks.
 
-`images/` and `masks/` hold pictures of equal stems (`images/cat.jpg`, `masks/cat.png`), or `mask=` says how a mask is
-named. The splits are sub-folders, `train/images/` and `train/masks/` or `images/train/` and `masks/train/`, or else
-drawn by a seed, whole groups at a time if `group=` says what belongs together. A mapping says what the masks' colours or
-values mean:
+`images/` and `masks/` hold pictures of equal stems (`images/cat.jpg`, `masks/cat.png`), or `mask=` says how a
+mask is named. The splits are sub-folders, `train/images/` and `train/masks/` or `images/train/` and
+`masks/train/`, or else drawn by a seed, whole groups at a time if `group=` says what belongs together. A
+mapping says what the masks' colours or values mean:
 
-    load("folder", root="leaves", mapping={0: "background", 1: "leaf", 255: None})
-    load("folder", root="leaves", mapping={(0, 0, 0): "background", (0, 128, 0): "leaf", (255, 255, 255): None})
+    load("folder", root="oaks", mapping={0: "background", 1: "leaf", 255: None})
+    load("folder", root="oaks", mapping={(0, 0, 0): "background", (0, 128, 0): "leaf", (255, 255, 255): None})
 
-None is void, and several colours may have one name. Files are listed and paired at once, and read when they are needed;
-`class_counts()` reads them all and so finds every mistake in them. `segnb.data.inspect` looks at all of a folder first
-and prints the call that fits it. A file with several pages is as many items if its mask has as many; they stay together
-when a seed divides the pictures.
+None is void, and several colours may have one name. Files are listed and paired at once, and read when they
+are needed; `class_counts()` reads them all and so finds every mistake in them. `segnb.data.inspect` looks at
+all of a folder first and prints the call that fits it. A file with several pages is as many items if its mask
+has as many; they stay together when a seed divides the pictures.
 """
 
 import colorsys
@@ -44,14 +44,19 @@ JSON = (
 def open_set(root, split, size, *, mapping=None, seed=0, channels=3, mask="{stem}", group=None, white=None):
     """The split of the pictures in `root` (or in `root/folder`) as a `SegmentationData`.
 
-    mapping: {value or (red, green, blue): class name, or None for void}; classes are numbered in its order.
-    seed: divides pictures without sub-folders, 70 % train, 15 % val, 15 % test.
-    channels: 1 grey, 3 RGB, or how many bands the files have.
-    mask: the mask's file name; "{stem}" is the picture's without its ending, "{name}" with it, "*" anything. Without an
-        ending of its own it may have any.
-    group: what must not be divided: a function of the stem, or a regular expression with one group in parentheses.
-    white: the number that becomes 1 in the images, where it is not the largest that their bits can hold.
-    Raises ValueError for a mapping that is none and the like, DataError naming the file for anything wrong with the files.
+    Args:
+        mapping: {value or (red, green, blue): class name, or None for void}; classes are numbered in its
+            order.
+        seed: divides pictures without sub-folders, 70 % train, 15 % val, 15 % test.
+        channels: 1 grey, 3 RGB, or how many bands the files have.
+        mask: the mask's file name; "{stem}" is the picture's without its ending, "{name}" with it, "*"
+            anything. Without an ending of its own it may have any.
+        group: what must not be divided: a function of the stem, or a regular expression with one group in
+            parentheses.
+        white: the number that becomes 1 in the images, where it is not the largest that their bits can hold.
+    Raises:
+        ValueError: a mapping that is none and the like.
+        DataError, naming the file: anything wrong with the files.
     """
     labels, classes, palette = understand(mapping)
     if not isinstance(channels, Integral) or channels < 1:
@@ -69,14 +74,15 @@ def open_set(root, split, size, *, mapping=None, seed=0, channels=3, mask="{stem
 
 
 def download(folder):
+    """Refuse: such pictures are nowhere to be fetched. Raises: DataError: always."""
     raise DataError(f"{folder} is for pictures of your own: make folders images/ and masks/ there.")
 
 
-# --- what the masks mean ------------------------------------------------------------------------------------------------
+# --- what the masks mean --------------------------------------------------------------------------
 
 
 def understand(mapping):
-    """(labels {value or colour: label}, class names, palette) of a mapping. ValueError if it is not one."""
+    """({value or colour: label}, class names, palette) of a mapping. Raises: ValueError: it is not one."""
     try:
         plain = {_key(key): name for key, name in (mapping or {}).items()}
     except (AttributeError, TypeError, ValueError):
@@ -119,7 +125,7 @@ def colours(count):
 
 
 def check_palettes(root, pattern, labels):
-    """DataError naming two masks whose palettes give another colour to a value that both of them use."""
+    """Raise DataError, naming two masks whose palettes give another colour to a value that both use."""
     first = {}  # value -> (mask, its colour)
     for images, masks in places(root).values():
         for _, source in match(images, masks, pattern)[0]:
@@ -145,11 +151,11 @@ def _uses(source, value):
         return False
 
 
-# --- which files belong together ------------------------------------------------------------------------------------------
+# --- which files belong together ------------------------------------------------------------------
 
 
 def home(root):
-    """`root`, or `root/folder` if the pictures are there. DataError if they are in neither."""
+    """`root`, or `root/folder` if the pictures are there. Raises: DataError: they are in neither."""
     root = root if is_set(root) or not is_set(root / "folder") else root / "folder"
     if not is_set(root):
         raise DataError(
@@ -160,6 +166,7 @@ def home(root):
 
 
 def is_set(folder):
+    """Whether a folder has images/, or a split that has."""
     return (folder / "images").is_dir() or any((folder / split / "images").is_dir() for split in SPLITS)
 
 
@@ -175,7 +182,7 @@ def places(root):
 
 
 def files(root, split, seed, pattern="{stem}", group=None):
-    """[(image, mask)] of the split, paths or pages. DataError naming what is missing, unpaired or double."""
+    """[(image, mask)] of the split, paths or pages. Raises: DataError: one missing, unpaired or double."""
     found = places(root)
     if None in found:
         return divide(by_group(pair(*found[None], pattern), group), split, seed, found[None][0])
@@ -198,7 +205,7 @@ def files(root, split, seed, pattern="{stem}", group=None):
 
 
 def pair(images, masks, pattern="{stem}"):
-    """[(image, mask)] in the order of the images' names. DataError for the first problem."""
+    """[(image, mask)] in the order of the images' names. Raises: DataError: the first problem."""
     pairs, problems = match(images, masks, pattern)
     if problems:
         raise DataError(problems[0])
@@ -278,7 +285,7 @@ def same(name):
 
 
 def finder(masks, pattern):
-    """A function image -> the masks whose names are the pattern's, with any ending where the pattern has none."""
+    """A function image → the masks named by the pattern, with any ending where the pattern has none."""
     by_name = {}
     for path in masks:
         by_name.setdefault(same(path.name if ends(pattern) else path.stem), []).append(path)
@@ -295,10 +302,12 @@ def finder(masks, pattern):
 
 
 def ends(pattern):
+    """Whether a pattern ends as the name of a picture does."""
     return any(pattern.lower().endswith(ending) for ending in PICTURES)
 
 
 def in_words(pattern, image):
+    """The file name that a pattern asks for, with .png where it leaves the ending open."""
     name = pattern.replace("{stem}", image.stem).replace("{name}", image.name)
     return name if ends(pattern) else f"{name}.png"
 
@@ -311,7 +320,7 @@ def likely_pattern(images, masks):
 
 
 def guesses(image, masks):
-    """Patterns that are the name of some mask, the picture's name in it replaced; then with "*" for other numbers."""
+    """Patterns: some mask's name with the picture's name in it replaced; then with "*" for other numbers."""
     found = {}
     for name in (same(mask.name) for mask in masks):
         for key, text in (("{name}", same(image.name)), ("{stem}", same(image.stem))):
@@ -325,6 +334,7 @@ def guesses(image, masks):
 
 
 def pairs_up(images, masks, pattern):
+    """Whether by a pattern every image has one mask and every mask one image."""
     find, left = finder(masks, pattern), set(masks)
     for image in images:
         fitting = find(image)
@@ -356,7 +366,7 @@ def paged(image, mask, problems):
     return []
 
 
-# --- splits -------------------------------------------------------------------------------------------------------------
+# --- splits ---------------------------------------------------------------------------------------
 
 
 def name_of(source):
@@ -409,16 +419,16 @@ def divide(groups, split, seed, place):
     return [pair for k in sorted(chosen) for pair in groups[names[k]]]
 
 
-# --- reading ------------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 def read(labels, channels, white, image, mask):
-    """(image uint8 or float32 H×W×channels, mask uint8 H×W of class labels). DataError for what the mapping lacks."""
+    """(image uint8 or float32 H×W×channels, mask uint8 H×W of labels). Raises: DataError: see `mapped`."""
     return read_picture(image, channels, white), mapped(labels, mask)
 
 
 def mapped(labels, source):
-    """A mask as class labels uint8 H×W. DataError for a value or colour that the mapping lacks."""
+    """A mask as class labels uint8 H×W. Raises: DataError: a value or colour that the mapping lacks."""
     by_colour = isinstance(next(iter(labels)), tuple)
     if by_colour:
         codes = read_colours(source).astype(np.int32) @ np.int32((65536, 256, 1))

@@ -1,8 +1,10 @@
-"""isbi2012: the first data set of the U-Net paper, real electron microscope slices of nerve tissue; `cells` is its twin.
+"""isbi2012: electron microscope slices of nerve tissue, the U-Net paper's first data; `cells` is its twin.
 
-30 labelled slices of 512×512 pixels, `train/image/N.png` and `train/label/N.png` (0 membrane, 255 cell). The challenge's
-own test labels were never published, so the course divides the labelled slices: 0-19 train, 20-23 val, 24-29 test.
-Arganda-Carreras et al. 2015, "Crowdsourcing the creation of image segmentation algorithms for connectomics".
+30 labelled slices of 512×512 pixels, `train/image/N.png` and `train/label/N.png` (0 membrane, 255 cell). The
+challenge's own test labels were never published, so the course divides the labelled slices: 0-19 train, 20-23
+val, 24-29 test.
+Source: Arganda-Carreras et al. (2015), "Crowdsourcing the creation of image segmentation algorithms for
+    connectomics".
 """
 
 import numpy as np
@@ -47,7 +49,7 @@ def open_set(root, split, size=None):
 
 
 def files(folder, split):
-    """[(image path, label path)] of the split's slices. DataError if the split is absent or a file of it is missing."""
+    """[(image path, label path)] of a split's slices. Raises: DataError: it or a file of it is missing."""
     if not (folder / "train" / "image").is_dir():
         raise DataError(
             f"isbi2012 is not at {folder}. Fetch it (19 MB) with segnb.data.load('isbi2012', download=True), set "
@@ -71,7 +73,7 @@ def files(folder, split):
 
 
 def read(image_path, label_path):
-    """(image uint8 H×W, mask uint8 H×W with 0 = membrane, 1 = cell). DataError for labels that are not 0 or 255."""
+    """(image uint8 H×W, mask uint8 H×W, 0 = membrane, 1 = cell). Raises: DataError: labels not 0 or 255."""
     label = read_mask(label_path)
     if not np.isin(label, (0, 255)).all():
         strange = int(label[~np.isin(label, (0, 255))][0])
@@ -83,7 +85,7 @@ def read(image_path, label_path):
 
 
 def download(folder):
-    """Fetches all 30 slices (an archive of 19 MB) into `folder`; see `segnb.data.download.fetch_archive`."""
+    """Fetch all 30 slices (an archive of 19 MB) into `folder`, as `download.fetch_archive` does."""
     from .download import fetch_archive
 
     fetch_archive(folder, URLS, PARTS)

@@ -1,8 +1,9 @@
-"""pets: photographs of cats and dogs with the animal's outline, the Oxford-IIIT Pet data set, through torchvision.
+"""pets: photographs of cats and dogs with the animal's outline, through torchvision's Oxford-IIIT Pet set.
 
-Each picture has a trimap: 1 is the animal, 2 the background and 3 an uncertain border, which is void here. The authors'
-list of 3,680 pictures to train on is divided, every eighth picture being val; their 3,669 for testing are test.
-Parkhi et al. 2012, "Cats and dogs".
+Each picture has a trimap: 1 is the animal, 2 the background and 3 an uncertain border, which is void here.
+The authors' list of 3,680 pictures to train on is divided, every eighth picture being val; their 3,669 for
+testing are test.
+Source: Parkhi et al. (2012), "Cats and dogs".
 """
 
 import hashlib
@@ -36,7 +37,7 @@ def open_set(root, split, size=None):
 
 
 def files(folder, split):
-    """[(image path, trimap path)] of a split. DataError if the list or a file in it is missing."""
+    """[(image path, trimap path)] of a split. Raises: DataError: the list or a file in it is missing."""
     place = next(
         (p / "oxford-iiit-pet" for p in (folder, folder.parent) if (p / "oxford-iiit-pet").is_dir()), None
     )
@@ -61,7 +62,7 @@ def files(folder, split):
 
 
 def read(image_path, trimap_path):
-    """(image uint8 H×W×3, mask uint8 H×W with 0 = background, 1 = pet, 255 = border). DataError for other values."""
+    """(image uint8 H×W×3, mask uint8 H×W: 0 background, 1 pet, 255 void). Raises: DataError: other values."""
     trimap = read_mask(trimap_path)
     unknown = np.setdiff1d(trimap, list(LABELS))
     if len(unknown):
@@ -76,9 +77,9 @@ def read(image_path, trimap_path):
 
 
 def download(folder):
-    """Fetches all pictures and trimaps (800 MB, checked by MD5) and lets torchvision unpack them; `folder` appears whole.
+    """Fetch pictures and trimaps (800 MB, checked by MD5); torchvision unpacks them, `folder` appears whole.
 
-    Raises DownloadError if the archives cannot be had; what came is kept for the next attempt.
+    Raises: DownloadError: the archives cannot be had; what came is kept for the next attempt.
     """
     from .download import alone, begin
 

@@ -1,8 +1,8 @@
 """The camera and the canvases on which the generated street is painted.
 
-A scene is given in metres: x to the right, y up from the ground, z away from the camera. Picture and mask are painted
-together, both `FINER` times too large. Averaging the picture down gives soft edges; taking the mask's label in the
-middle of each pixel gives hard ones.
+A scene is given in metres: x to the right, y up from the ground, z away from the camera. Picture and mask are
+painted together, both `FINER` times too large. Averaging the picture down gives soft edges; taking the mask's
+label in the middle of each pixel gives hard ones.
 """
 
 import math
@@ -51,12 +51,12 @@ def crowns():
 class Painter:
     """Canvases of one picture; whatever is painted covers what was painted there before.
 
-    Colours are RGB in 0..255 and fade towards `haze` with the distance. `label` is written to the mask along with the
-    paint; without one the paint is a detail of what is there already.
+    Colours are RGB in 0..255 and fade towards `haze` with the distance. `label` is written to the mask along
+    with the paint; without one the paint is a detail of what is there already.
     """
 
     def __init__(self, sky, haze, vanish, horizon):
-        """sky: uint8 H×W×3 behind everything; vanish, horizon: the vanishing point, shares of width and height."""
+        """sky: uint8 H×W×3 behind all; vanish, horizon: the vanishing point, shares of width and height."""
         from PIL import Image, ImageDraw
 
         self.height, self.width = sky.shape[:2]
@@ -129,7 +129,7 @@ class Painter:
         self.flat([(u0 + a, v0 + b), (u1 + a, v1 + b), (u1 - a, v1 - b), (u0 - a, v0 - b)], z, colour, label)
 
     def pole(self, x, y0, y1, z, thick, colour, label):
-        """An upright post of whole canvas pixels, so that no pole is thinner than a pixel or thicker than three."""
+        """An upright post of whole canvas pixels, from one to three pixels of the picture thick."""
         (u, low), (_, top) = self.point(x, y0, z), self.point(x, y1, z)
         pixel = FINER * self.height / ROWS
         wide = round(min(3 * pixel, max(pixel, thick * self.focal / z)))
@@ -139,7 +139,7 @@ class Painter:
         self.label.rectangle((left, top, left + wide - 1, low), label)
 
     def crown(self, which, x, y, z, rx, ry, colour, label, mirror=False):
-        """Crown number `which` at its brightest in `colour`; returns its outline, or None if it is out of sight."""
+        """Paint crown `which`, `colour` at its brightest; its outline, or None if it is out of sight."""
         from PIL import Image
 
         (u, v), scale = self.point(x, y, z), self.focal / z
@@ -166,6 +166,6 @@ class Painter:
             self.shadows.paste(255, (left, top, right, low), outline.resize((right - left, low - top), 0))
 
     def developed(self):
-        """The canvases at the size of the picture: image float32 H×W×3 in 0..255, mask uint8, shadows 0..1."""
+        """(image float32 H×W×3 in 0..255, mask uint8, shadows 0..1): the canvases at the picture's size."""
         image, shadows = (np.asarray(c.reduce(FINER), dtype=np.float32) for c in (self.image, self.shadows))
         return image, np.asarray(self.mask)[FINER // 2 :: FINER, FINER // 2 :: FINER].copy(), shadows / 255

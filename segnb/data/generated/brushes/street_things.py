@@ -1,7 +1,7 @@
-"""What stands in the generated street: one function paints one kind of thing, on canvas `s` (a `street.Street`).
+"""What stands in the generated street: a function for each kind of thing, on canvas `s` (a `Street`).
 
-Places are in metres: x to the right, y up, z away from the camera; side is -1 for the left of the street and 1 for the
-right. Whatever varies is drawn from `s.rng`.
+Places are in metres: x to the right, y up, z away from the camera; side is -1 for the left of the street and
+1 for the right. Whatever varies is drawn from `s.rng`.
 """
 
 import math
@@ -161,7 +161,7 @@ def tree(s, x, z, tallest=8):
         s.cast(x, z, 2 * wide, base, outline)
 
 
-# Outlines of cars from the side: metres from the nearer end, and above the ground. Then of their side windows.
+# Outlines of cars from the side: metres from the nearer end, and above the ground; then of side windows.
 FROM_BEHIND = ((0, 0.3), (0, 0.86), (0.5, 1.42), (2.2, 1.46), (3.0, 0.98), (4.1, 0.8), (4.2, 0.3))
 ITS_GLASS = ((0.42, 0.92), (0.68, 1.33), (2.1, 1.36), (2.75, 0.96))
 FROM_AHEAD = ((0, 0.3), (0, 0.74), (1.0, 0.94), (1.8, 1.44), (3.5, 1.45), (4.1, 0.95), (4.2, 0.3))
@@ -170,7 +170,7 @@ HALF = 0.87  # of a car's width
 
 
 def car(s, x, z, away):
-    """A car along the street, seen from behind (`away`) or from ahead, with the side that is turned to the camera."""
+    """A car along the street, seen from behind (`away`) or from ahead, with the side turned to the camera."""
     rng = s.rng
     paint, glass, tall = rng.choice(CAR_PAINT), dim(rng.choice(GLASS), 0.8), rng.choice((1, 1, 1, 1.1, 1.3))
     if not fits(s, (x - HALF, x + HALF), (z, z + 4.2)):
@@ -223,7 +223,7 @@ def car_across(s, x, z, way):
 
 
 def fits(s, xs, zs):
-    """Whether a car with these ends is 6 to 60 pixels wide in a picture of 96 rows, and in front of the camera."""
+    """Whether a car with these ends is in front of us, and 6 to 60 pixels wide in a picture of 96 rows."""
     columns = [min(max(s.point(x, 0, z)[0], 0), FINER * s.width) for x in xs for z in zs]
     wide = (max(columns) - min(columns)) / (FINER * s.height)
     return CAR_WIDTHS[0] <= wide <= CAR_WIDTHS[1] and min(zs) > 3.4

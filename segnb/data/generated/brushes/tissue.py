@@ -1,7 +1,7 @@
 """Smooth random fields and packed discs: what the generated tissues `cells` and `dish` are drawn from.
 
-Lengths are in native pixels, those of a picture whose shorter side is 256. A picture of another size shows the same
-scene drawn with more or fewer pixels, as resizing does to a real one; only the grain is new.
+Lengths are in native pixels, those of a picture whose shorter side is 256. A picture of another size shows
+the same scene drawn with more or fewer pixels, as resizing does to a real one; only the grain is new.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def positions(height, width) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def smooth(rng, height, width, wavelength, count=None) -> np.ndarray:
-    """Normal noise of deviation about 1 with bumps of about `wavelength` native pixels: H×W (or count×H×W) float32."""
+    """Normal noise of deviation about 1, H×W (or count×H×W) float32, with bumps of about `wavelength`."""
     scale = min(height, width) / NATIVE
     rows, columns = (round(n / scale / wavelength) + 2 for n in (height, width))
     coarse = rng.standard_normal((1, count or 1, rows, columns), dtype=np.float32)
@@ -47,10 +47,11 @@ def specks(rng, y, x, scale, density, least, most, reach, wanted) -> Iterator[tu
 
     Lengths are in native pixels, `y`, `x` and `scale` those of `positions`.
 
-    density: of attempts, for each square pixel.
-    least, most: bounds of (size, light).
-    reach: how far from its middle a speck is drawn.
-    wanted: function ((row, column) of the middle, light) -> whether there is to be one.
+    Args:
+        density: of attempts, for each square pixel.
+        least, most: bounds of (size, light).
+        reach: how far from its middle a speck is drawn.
+        wanted: function ((row, column) of the middle, light) → whether there is to be one.
     """
     shape = y.shape[0], x.shape[1]
     height, width = (n / scale for n in shape)
@@ -68,7 +69,7 @@ def distances(y, x, centres) -> np.ndarray:
 
 
 def pack(centres, radii, spacing=1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Those of the discs (n×2 and n) that do not overlap when the largest are placed first: centres, radii, float32."""
+    """(centres, radii), float32, of the discs (n×2 and n) that do not overlap, largest placed first."""
     order = np.argsort(-radii, kind="stable")
     centres, radii = centres[order].astype(np.float32), radii[order].astype(np.float32)
     kept, blocked = np.zeros((2, len(radii)), bool)
@@ -80,10 +81,12 @@ def pack(centres, radii, spacing=1.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def nearest_disc(y, x, centres, radii, step, reach=24) -> tuple[np.ndarray, np.ndarray]:
-    """(label, rim): the disc whose rim is nearest to each point (y, x), and the distance to that rim (< 0 inside).
+    """(label, rim): the disc whose rim is nearest to each point (y, x); the distance to it (< 0 inside).
 
-    y, x: H×W float32. Every `step`-th point is compared with all discs, the others only with those whose rim came
-    within `reach` of being the nearest around there.
+    Every `step`-th point is compared with all discs, the others only with those whose rim came within `reach`
+    of being the nearest around there.
+
+    Args: y, x: H×W float32.
     """
     label, best = np.zeros(y.shape, np.int32), np.full(y.shape, np.inf, np.float32)
     coarse = distances(y[::step, ::step], x[::step, ::step], centres) - radii[:, None, None]
@@ -107,7 +110,7 @@ def _first_last(flags):
 
 
 def borders(label) -> tuple[np.ndarray, np.ndarray]:
-    """(one_sided, both_sides): pixels that touch another label below or to the right; and on any of their four sides."""
+    """(one_sided, both_sides): pixels with another label below or to the right; and on any of four sides."""
     right, down = np.zeros((2, *label.shape), bool)
     right[:, :-1] = label[:, :-1] != label[:, 1:]
     down[:-1] = label[:-1] != label[1:]
@@ -118,7 +121,7 @@ def borders(label) -> tuple[np.ndarray, np.ndarray]:
 
 
 def oval(dy, dx, length, breadth, angle) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(along, across, off): (dy, dx) turned by `angle`, and about the distance to the rim of an oval (< 0 inside)."""
+    """(along, across, off): (dy, dx) turned by `angle`; about the distance to an oval's rim (< 0 inside)."""
     along, across = dy * np.cos(angle) + dx * np.sin(angle), dx * np.cos(angle) - dy * np.sin(angle)
     return along, across, (np.sqrt((along / length) ** 2 + (across / breadth) ** 2) - 1) * breadth
 
@@ -131,8 +134,10 @@ def inside(off, softness) -> np.ndarray:
 def expose(rng, image, scale, *, focus, light, grains) -> np.ndarray:
     """The picture a camera takes of H×W `image`: 1×H×W float32 in 0..1, blurred, unevenly lit and grainy.
 
-    focus: deviation of the blur in native pixels; light: deviation of the slow changes in brightness;
-    grains: (strength, blur in pixels of this picture) of each layer of noise.
+    Args:
+        focus: deviation of the blur in native pixels.
+        light: deviation of the slow changes in brightness.
+        grains: (strength, blur in pixels of this picture) of each layer of noise.
     """
     from scipy import ndimage
 
