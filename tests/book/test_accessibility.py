@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.book.test_site import visit
+from tests.book.pages import visit
 from tests.browser import required
 
 # The package carries the engine's script, and nothing else of it is used; see tests/requirements.txt.

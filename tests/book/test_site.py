@@ -5,18 +5,14 @@ from urllib.parse import urlparse
 
 import pytest
 import yaml
-from bs4 import BeautifulSoup
 
 from book.tools import icons, notebooks
 from segnb.show import style
+from tests.book.pages import soup, visit
 
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 # What Chromium reports although nothing is wrong: it asks for an icon that is not linked, on the page that redirects.
 HARMLESS = re.compile(r"favicon\.ico")
-
-
-def soup(site, page):
-    return BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser")
 
 
 def listed() -> list[str]:
@@ -185,30 +181,6 @@ for (const element of document.querySelectorAll("article *, .bd-sidebar-primary 
 }
 return poor;
 """
-
-RENDERED = """
-const done = arguments[0];
-const wait = () => (window.MathJax && MathJax.startup && MathJax.startup.promise ? MathJax.startup.promise : Promise.resolve());
-wait().then(() => done({
-  formulas: document.querySelectorAll("article .math").length,
-  drawn: document.querySelectorAll("article .math mjx-container").length,
-  wrong: document.querySelectorAll("mjx-merror, article [data-mjx-error]").length,
-  broken: [...document.images].filter((image) => image.complete && !image.naturalWidth).map((image) => image.src),
-  hosts: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => name.startsWith("http")),
-  scripts: !!window.MathJax,
-}));
-"""
-
-
-def visit(browser, url, width, theme):
-    """Open a page of the site at this width, by day or by night."""
-    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    browser.driver.set_script_timeout(60)
-    browser.size(width)
-    media = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-    browser.driver.get(url)
-    return browser.driver.execute_async_script(RENDERED)
 
 
 @pytest.mark.parametrize(("width", "theme"), [(360, "light"), (1280, "dark")])
