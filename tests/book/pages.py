@@ -9,7 +9,7 @@ const done = arguments[0];
 const wait = () => (window.MathJax && MathJax.startup && MathJax.startup.promise ? MathJax.startup.promise : Promise.resolve());
 wait().then(() => done({
   formulas: document.querySelectorAll("article .math").length,
-  drawn: document.querySelectorAll("article .math mjx-container").length,
+  drawn_formulas: document.querySelectorAll("article .math mjx-container").length,
   wrong: document.querySelectorAll("mjx-merror, article [data-mjx-error]").length,
   broken: [...document.images].filter((image) => image.complete && !image.naturalWidth).map((image) => image.src),
   hosts: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => name.startsWith("http")),
