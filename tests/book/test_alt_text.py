@@ -2,7 +2,7 @@
 
 import re
 
-from bs4 import BeautifulSoup
+from tests.book.pages import soup
 
 # What a tool writes when nobody wrote anything, and words that say nothing.
 EMPTY_WORDS = re.compile(
@@ -11,7 +11,7 @@ EMPTY_WORDS = re.compile(
 
 
 def pictures(site, page):
-    article = BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser").select_one("article")
+    article = soup(site, page).find("article")
     return article.find_all("img")
 
 
@@ -26,9 +26,7 @@ def test_every_picture_has_alt_text_of_its_own(site, pages):
 
 def test_drawings_made_in_the_page_are_described_too(site, pages):
     for page in pages:
-        article = BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser").select_one(
-            "article"
-        )
+        article = soup(site, page).find("article")
         for drawing in article.select("div.cell_output svg, div.cell_output canvas"):
             said = drawing.get("aria-label") or drawing.find("title")
             assert said or drawing.get("aria-hidden") == "true", f"{page}: {str(drawing)[:100]}"

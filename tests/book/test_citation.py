@@ -1,9 +1,9 @@
 """How to cite the book: one source for the site and for CITATION.cff; nothing that leads nowhere."""
 
 import yaml
-from bs4 import BeautifulSoup
 
 from book.tools import citation, notebooks
+from tests.book.pages import soup
 
 PROJECT = notebooks.project()
 SET = {**PROJECT, "repository": "you/every-pixel", "site": ""}
@@ -36,11 +36,10 @@ def test_a_published_site_is_cited_before_the_repository(monkeypatch):
 
 
 def test_the_site_shows_the_entry_and_every_page_leads_to_it(site, pages):
-    page = BeautifulSoup((site / "book/how_to_use.html").read_text(encoding="utf-8"), "html.parser")
+    page = soup(site, "book/how_to_use.html")
     shown = page.select_one("#how-to-cite-this-book .highlight pre").text
     assert shown.strip() == citation.bibtex()
     for path in pages:
-        text = (site / path).read_text(encoding="utf-8")
-        links = {a["href"] for a in BeautifulSoup(text, "html.parser").select(".ep-last-line a")}
+        links = {a["href"] for a in soup(site, path).select(".ep-last-line a")}
         assert any(link.endswith("#how-to-cite-this-book") for link in links), path
         assert any("/issues/new" in link for link in links) == bool(notebooks.repository_url()), path

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 
 from book.tools import notebooks
 from segnb import demos
-from tests.book.test_site import visit
+from tests.book.pages import soup, visit
 from tests.demos.test_page import shot
 
 PREFIX = "ep-"
@@ -116,7 +116,7 @@ def places(site):
     found = {}
     for path in notebooks.find():
         page = path.relative_to(notebooks.ROOT).with_suffix(".html")
-        html = BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser")
+        html = soup(site, page)
         if ids := [tag["id"] for tag in html.select(".ep-demo, .ep-player")]:
             found[page.as_posix()] = ids
     there = {name for ids in found.values() for name in ids}

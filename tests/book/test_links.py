@@ -4,9 +4,9 @@ import re
 from urllib.parse import unquote, urlparse
 
 import pytest
-from bs4 import BeautifulSoup
 
 from book.tools import notebooks
+from tests.book.pages import soup
 
 PROJECT = notebooks.project()
 INSIDE = re.compile(
@@ -49,7 +49,7 @@ def test_links_are_found():
 
 
 def test_links_on_the_site(site, pages):
-    trees = {page: BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser") for page in pages}
+    trees = {page: soup(site, page) for page in pages}
     names = {page: {tag.get("id") for tag in tree.find_all(id=True)} for page, tree in trees.items()}
     for page, tree in trees.items():
         for tag in tree.find_all("a", href=True):

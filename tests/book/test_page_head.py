@@ -4,6 +4,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from book.tools import notebooks, page_head
+from tests.book.pages import soup
 
 BODY = """
 <h1>U&amp;Net</h1><p></p><p class="x">A <em>thin</em> line at 0.5&nbsp;px, "so". And more.</p>
@@ -46,7 +47,7 @@ def test_a_page_without_words_or_pictures():
 
 def test_every_page_describes_itself(site, pages):
     for page in pages:
-        head = BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser").head
+        head = soup(site, page).head
         (description,) = head.select('meta[name="description"]')
         assert 20 <= len(description["content"]) <= 200, page
         assert head.select_one('meta[property="og:description"]')["content"] == description["content"]
@@ -58,8 +59,7 @@ def test_every_page_describes_itself(site, pages):
 @pytest.mark.parametrize("path", notebooks.find("solution"), ids=lambda path: path.stem)
 def test_a_page_of_solutions_has_a_title_of_its_own(site, path):
     def title(folder):
-        page = site / "chapters" / folder / f"{path.stem}.html"
-        return BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").title.text.lower()
+        return soup(site, f"chapters/{folder}/{path.stem}.html").title.text.lower()
 
     assert "solutions" in title("solutions")
     assert "solutions" not in title("exercises")

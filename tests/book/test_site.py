@@ -5,18 +5,14 @@ from urllib.parse import urlparse
 
 import pytest
 import yaml
-from bs4 import BeautifulSoup
 
 from book.tools import icons, notebooks
 from segnb.show import style
+from tests.book.pages import soup, visit
 
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 # What Chromium reports although nothing is wrong: it asks for an icon that is not linked, on the page that redirects.
 HARMLESS = re.compile(r"favicon\.ico")
-
-
-def soup(site, page):
-    return BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser")
 
 
 def listed() -> list[str]:
@@ -186,66 +182,116 @@ for (const element of document.querySelectorAll("article *, .bd-sidebar-primary 
 return poor;
 """
 
-RENDERED = """
-const done = arguments[0];
-const wait = () => (window.MathJax && MathJax.startup && MathJax.startup.promise ? MathJax.startup.promise : Promise.resolve());
-wait().then(() => done({
-  formulas: document.querySelectorAll("article .math").length,
-  drawn: document.querySelectorAll("article .math mjx-container").length,
-  wrong: document.querySelectorAll("mjx-merror, article [data-mjx-error]").length,
-  broken: [...document.images].filter((image) => image.complete && !image.naturalWidth).map((image) => image.src),
-  hosts: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => name.startsWith("http")),
-  scripts: !!window.MathJax,
-}));
+
+FACTS = """
+const visible = [...document.querySelectorAll("article *")].filter((e) => e.checkVisibility());
+const pictures = visible.filter((e) => e.matches(".cell_output img"));
+const size = (text) => {
+  const matrix = text.getScreenCTM();
+  return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(matrix.a, matrix.b);
+};
+return {
+  theme: document.documentElement.dataset.theme,
+  first: pictures.length ? pictures[0].getBoundingClientRect().top + scrollY : null,
+  filters: [...document.querySelectorAll("article img")].map((image) => getComputedStyle(image).filter),
+  scales: pictures.map((image) => image.getBoundingClientRect().width / image.naturalWidth),
+  words: visible.filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && !e.closest("svg, mjx-container"))
+    .map((e) => [parseFloat(getComputedStyle(e).fontSize), e.textContent.trim().slice(0, 40)]).filter(([px]) => px < 11),
+  drawn: visible.filter((e) => e.matches("svg text") && !e.closest(".ep-demo")).map((e) => [size(e), e.textContent]).filter(([px]) => px < 10.95),
+  goesOn: visible.filter((e) => !e.matches("pre") && /auto|scroll/.test(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1)
+    .map((e) => ({ says: getComputedStyle(e).backgroundImage !== "none" || e.matches(".math, mjx-container"),
+      words: e.textContent.trim().slice(0, 40) })),
+  folded: [...document.querySelectorAll(".tag_hide-input details.hide pre")].filter((e) => e.checkVisibility()).length,
+};
 """
 
 
-def visit(browser, url, width, theme):
-    """Open a page of the site at this width, by day or by night."""
-    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    browser.driver.set_script_timeout(60)
-    browser.size(width)
-    media = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-    browser.driver.get(url)
-    return browser.driver.execute_async_script(RENDERED)
+class Window:
+    """Every page as it is in one window: `width`, `theme`, and page → facts."""
+
+    def __init__(self, browser, address, pages, width, theme):
+        self.width, self.theme, self.pages = width, theme, {}
+        for page in map(str, pages):
+            browser.complaints()
+            facts = visit(browser, f"{address}/{page}", width, theme) | browser.run(FACTS)
+            facts["complaints"] = [line for line in browser.complaints() if not HARMLESS.search(line)]
+            facts["overflow"] = browser.overflow()
+            facts["poor"] = browser.run(CONTRAST)
+            self.pages[page] = facts
+
+    def lectures(self):
+        """(page, facts) of the chapters and the deeper notebooks."""
+        for path in notebooks.find("chapter", "deeper"):
+            page = path.relative_to(notebooks.ROOT).with_suffix(".html").as_posix()
+            yield page, self.pages[page]
 
 
-@pytest.mark.parametrize(("width", "theme"), [(360, "light"), (1280, "dark")])
-def test_every_page_in_a_browser(address, pages, browser, width, theme):
-    for page in pages:
-        browser.complaints()
-        seen = visit(browser, f"{address}/{page}", width, theme)
-        assert [line for line in browser.complaints() if not HARMLESS.search(line)] == [], page
+@pytest.fixture(
+    scope="module", params=[(360, "light"), (1280, "dark")], ids=["phone by day", "screen by night"]
+)
+def window(request, address, pages, browser):
+    """A `Window`: each page is opened once in it, for all the tests that look."""
+    return Window(browser, address, pages, *request.param)
+
+
+def test_pages_run_without_a_complaint_and_ask_no_other_host(window, address):
+    for page, seen in window.pages.items():
+        assert seen["complaints"] == [], page
         assert {urlparse(name).netloc for name in seen["hosts"]} == {urlparse(address).netloc}, page
         assert seen["broken"] == [], page
-        assert browser.overflow() == 0, f"{page} must be scrolled sideways at {width} px"
-        assert browser.run("return document.documentElement.dataset.theme") == theme, page
-        assert browser.run(CONTRAST) == [], page
+
+
+def test_no_page_is_scrolled_sideways(window):
+    for page, seen in window.pages.items():
+        assert seen["overflow"] == 0, f"{page} must be scrolled sideways at {window.width} px"
+
+
+def test_a_table_that_is_wider_than_its_place_shows_that_it_goes_on(window):
+    wide = 0
+    for page, seen in window.pages.items():
+        for part in seen["goesOn"]:
+            assert part["says"], (page, part["words"])
+        wide += len(seen["goesOn"])
+    assert wide or window.width > 360, "no table of the book is wider than a phone?"
+
+
+def test_pages_follow_the_reader_s_system_in_colours_that_stand_out(window):
+    for page, seen in window.pages.items():
+        assert seen["theme"] == window.theme, page
+        assert seen["poor"] == [], page
+        assert set(seen["filters"]) <= {"none"}, f"{page}: pictures keep their colours in the dark"
+
+
+def test_every_formula_is_drawn(window):
+    for page, seen in window.pages.items():
         if seen["formulas"]:
-            assert (seen["drawn"], seen["wrong"]) == (seen["formulas"], 0), page
+            assert (seen["drawn_formulas"], seen["wrong"]) == (seen["formulas"], 0), page
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_a_lecture_begins_with_a_picture(address, browser, width, height):
-    for path in notebooks.find("chapter", "deeper"):
-        place = path.relative_to(notebooks.ROOT).with_suffix(".html")
-        visit(browser, f"{address}/{place.as_posix()}", width, "light")
-        top = browser.run("""
-          const image = document.querySelector("article .cell_output img");
-          return image.getBoundingClientRect().top + scrollY;
-        """)
-        assert top < height - 100, f"{place}: the first picture begins {top} px down"
+def test_code_that_draws_or_asserts_is_folded(window):
+    assert all(seen["folded"] == 0 for seen in window.pages.values())
 
 
-def test_pictures_keep_their_colours_in_the_dark(address, browser):
-    for path in notebooks.find("chapter"):
-        place = path.relative_to(notebooks.ROOT).with_suffix(".html")
-        visit(browser, f"{address}/{place.as_posix()}", 1280, "dark")
-        filters = browser.run(
-            "return [...document.querySelectorAll('article img')].map((image) => getComputedStyle(image).filter)"
-        )
-        assert set(filters) <= {"none"}
+def test_letters_are_large_enough(window):
+    """In pictures too: a picture's smallest letters have style.FONT points at style.DPI."""
+    smallest = style.FONT / 72 * style.DPI
+    for page, seen in window.pages.items():
+        assert seen["words"] == [], page
+        assert seen["drawn"] == [], page
+        assert all(scale * smallest >= 10.95 for scale in seen["scales"]), page
+
+
+def test_a_lecture_begins_with_a_picture(window, address, browser):
+    if window.width == 1280:
+        tops = {page: seen["first"] for page, seen in window.lectures()}
+        height = 900
+    else:
+        tops, height = {}, 844  # on a phone, which may be a little wider
+        for page, _ in window.lectures():
+            visit(browser, f"{address}/{page}", 390, "light")
+            tops[page] = browser.run(FACTS)["first"]
+    late = {page: top for page, top in tops.items() if top > height - 100}
+    assert late == {}
 
 
 def test_pictures_lie_on_a_light_card_with_round_corners_in_the_dark(address, browser):
@@ -260,18 +306,6 @@ def test_pictures_lie_on_a_light_card_with_round_corners_in_the_dark(address, br
     """)
     assert len(cards) > 5
     assert all(radius >= 4 and ground > 240 for radius, ground in cards)
-
-
-def test_a_phone_shows_pictures_at_the_width_their_letters_are_made_for(address, browser):
-    for path in notebooks.find("chapter"):
-        place = path.relative_to(notebooks.ROOT).with_suffix(".html")
-        visit(browser, f"{address}/{place.as_posix()}", 360, "light")
-        widths = browser.run("""
-          return [...document.querySelectorAll("article .cell_output img")].filter((image) => image.offsetParent)
-            .map((image) => [image.getBoundingClientRect().width, image.naturalWidth]);
-        """)
-        assert widths
-        assert all(wide >= style.PHONE for wide, whole in widths if whole >= 2 * style.PHONE), place
 
 
 def test_the_landing_page_s_street(address, browser):

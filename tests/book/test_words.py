@@ -4,17 +4,13 @@ import json
 import re
 
 import pytest
-from bs4 import BeautifulSoup
 
 from book.tools import notebooks, words
+from tests.book.pages import soup
 
 LINK = re.compile(r"\]\(((?:\.\./)*)book/glossary\.md#([\w-]+)\)")
 LECTURES = notebooks.find("chapter", "deeper")
 PAGE = "chapters/06_unet.html"
-
-
-def soup(site, page):
-    return BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser")
 
 
 def brought(tree) -> dict:
