@@ -66,6 +66,7 @@ book: $(STAMP)
 	@test -s $(PAGES) || { echo 'The build ended without writing $(PAGES).'; exit 1; }
 	@echo
 	@echo 'The book is at file://$(CURDIR)/$(PAGES)'
+	@$(BIN)/python -m book.tools.address --report
 
 test: $(STAMP)
 	SEGNB_DATA=generated $(BIN)/python tests/run.py

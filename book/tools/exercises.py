@@ -100,7 +100,10 @@ def texts(path: Path) -> dict[Path, str]:
     solution = notebooks.read(path)
     mark(solution)
     sheet_path = notebooks.CHAPTERS / notebooks.FOLDERS["sheet"] / path.name
-    return {path: nbformat.writes(solution) + "\n", sheet_path: nbformat.writes(sheet(solution)) + "\n"}
+    return {
+        path: notebooks.text(solution, path),
+        sheet_path: notebooks.text(sheet(solution), sheet_path),
+    }
 
 
 def main() -> int:
