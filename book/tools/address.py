@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from book.tools import citation, notebooks
+from book.tools import citation, exercises, notebooks
 
 FIRST_CELL = """\
 import importlib.util
@@ -128,7 +128,7 @@ def move(repository: str | None = None, site: str | None = None) -> list[Path]:
         set_repository(repository)
     if site is not None:
         set_site(site)
-    return write_texts(old) + write_notebooks(old, read)
+    return write_texts(old) + write_notebooks(old, read) + exercises.write()
 
 
 def write_texts(old: str) -> list[Path]:

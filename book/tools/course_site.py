@@ -16,7 +16,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from book.tools import citation, icons, links, notebooks, page_head, words
+from book.tools import citation, icons, links, notebooks, page_head, runs, words
 from book.tools.code_lines import in_lines
 from book.tools.cures import cured
 
@@ -123,14 +123,17 @@ def dress(app: Sphinx, page: str, context: dict) -> None:
 
 
 def last_line(page: str, context: dict) -> str:
-    """How to cite the book, and where to report an error once there is such a place."""
+    """Where a notebook ran last, how to cite the book, and where to report an error once there is such a place."""
     here = "" if page == "book/how_to_use" else context["pathto"]("book/how_to_use")
-    links = {"How to cite this book": f"{here}#how-to-cite-this-book"}
+    ways = {}
+    if page.startswith("chapters/") and (run := runs.last_run(page)):
+        ways[run] = context["pathto"](runs.PAGE)
+    ways["How to cite this book"] = f"{here}#how-to-cite-this-book"
     if repository := notebooks.repository_url():
-        links["Report an error on this page"] = (
+        ways["Report an error on this page"] = (
             f"{repository}/issues/new?title={quote(f'Error on {page}', safe='')}"
         )
-    shown = "".join(f'<a href="{address}">{text}</a>' for text, address in links.items())
+    shown = "".join(f'<a href="{address}">{text}</a>' for text, address in ways.items())
     return f'<p class="ep-last-line">{shown}</p>\n'
 
 
@@ -223,6 +226,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_css_file(ICONS)
     app.connect("config-inited", give_address)
     app.connect("source-read", turn_links_back)
+    app.connect("source-read", runs.tell)
     app.connect("doctree-read", words.read_glossary)
     app.connect("html-page-context", adapt_page, priority=900)
     app.connect("build-finished", tidy, priority=900)
