@@ -121,9 +121,8 @@ def set_in_pyproject(name: str, value: str) -> None:
 def move(repository: str | None = None, site: str | None = None) -> list[Path]:
     """Set the address, where one is given, and write it, and the release, everywhere. → the files it changed"""
     old = notebooks.project()["repository"]
-    read = {
-        path: notebooks.read(path) for path in notebooks.find()
-    }  # as long as the old site tells its links
+    # The sheets are made from the solutions. The others are read while the old site still tells what their links are.
+    read = {path: notebooks.read(path) for path in notebooks.find("chapter", "deeper", "solution")}
     if repository is not None:
         set_repository(repository)
     if site is not None:
