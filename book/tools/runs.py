@@ -92,7 +92,7 @@ def missing(there: int, entries: dict[str, dict]) -> str:
     bad = sum(entry["ended"] not in GOOD for entry in entries.values())
     parts = [f"{bad} did not"] if bad else []
     if left := there - len(entries):
-        parts.append(f"{left} {'was' if left == 1 else 'were'} not run as they are now")
+        parts.append(f"{left} not run as {'it is' if left == 1 else 'they are'} now")
     return f"; {', '.join(parts)}." if parts else "."
 
 

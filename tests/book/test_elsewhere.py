@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -62,8 +63,6 @@ def book(tmp_path, monkeypatch):
 
 def here(book, name):
     """Run a notebook of the book with this Python. → its entry"""
-    from pathlib import Path
-
     return elsewhere.run_one(book / "chapters" / name, Path(sys.executable), {})
 
 
@@ -121,7 +120,7 @@ def test_the_page_tells_what_the_records_say(book):
 def test_the_page_hides_nothing(book):
     record(book, chapter="differs")
     assert (
-        "**0 of 2 notebooks ran to their end with every output as stored**; 1 did not, 1 was not run"
+        "**0 of 2 notebooks ran to their end with every output as stored**; 1 did not, 1 not run as it is now"
         in told(book)
     )
     assert "| other text: code cell 2 shows other text |" in told(book)
