@@ -19,7 +19,7 @@ export SEGNB_REAL
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lab execute exercises family studies restamp weights real bench fuzz address lint format clean
+.PHONY: help venv book test lab execute exercises family studies restamp weights real bench fuzz address release offline colab oldest other-cpu lint format clean
 
 help:
 	@echo 'Every Pixel: semantic segmentation networks, built step by step'
@@ -37,7 +37,11 @@ help:
 	@echo '  make weights              train the small networks that come with segnb'
 	@echo '  make bench                time segnb against its peers'
 	@echo '  make fuzz [SECONDS=600]   look for what breaks, with ever new examples, until stopped or so long'
-	@echo '  make address REPO=you/every-pixel [SITE=https://...]   set the public address (of the site too) everywhere'
+	@echo '  make address [REPO=you/every-pixel] [SITE=https://...]   set the public address (of the site too) everywhere'
+	@echo '  make release VERSION=x.y.z   test, write the version everywhere, try the wheel, commit, tag'
+	@echo '  make offline              a folder for a room without internet: package, notebooks, site, data'
+	@echo '  make colab [PY=3.12] [NB=file]   run the notebooks on the versions that Colab has, record what came of it'
+	@echo '  make oldest | other-cpu   the same on the lowest versions that are allowed | with other arithmetic'
 	@echo '  make lint | format        look for slips in code and notebooks | lay them out'
 	@echo '  make clean                remove what make built, the virtual environment too'
 
@@ -66,6 +70,7 @@ book: $(STAMP)
 	@test -s $(PAGES) || { echo 'The build ended without writing $(PAGES).'; exit 1; }
 	@echo
 	@echo 'The book is at file://$(CURDIR)/$(PAGES)'
+	@$(BIN)/python -m book.tools.address --report
 
 test: $(STAMP)
 	SEGNB_DATA=generated $(BIN)/python tests/run.py
@@ -105,6 +110,23 @@ fuzz: $(STAMP)
 
 address: $(STAMP)
 	$(BIN)/python -m book.tools.address $(REPO) $(if $(SITE),--site $(SITE))
+
+release: $(STAMP)
+	SEGNB_DATA=generated $(BIN)/python -m book.tools.release $(VERSION)
+
+offline: book
+	$(BIN)/python -m book.tools.offline
+
+# Each needs the Python it is named after, and keeps an environment of 5 GB in ENVIRONMENTS.
+ELSEWHERE = $(BIN)/python -m book.tools.elsewhere --environments $(ENVIRONMENTS)
+ENVIRONMENTS ?= build/environments
+PY ?= 3.13 3.12
+
+colab: $(STAMP)
+	@status=0; for version in $(PY); do $(ELSEWHERE) colab-$$version $(NB) || status=1; done; exit $$status
+
+oldest other-cpu: $(STAMP)
+	$(ELSEWHERE) $@ $(NB)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -4,8 +4,10 @@ A local Sphinx extension, named in _config.yml. It reads the public address from
 buttons follow `make address`.
 """
 
+import posixpath
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from book.tools import citation, icons, notebooks, page_head, words
+from book.tools import citation, icons, links, notebooks, page_head, runs, words
 from book.tools.code_lines import in_lines
 from book.tools.cures import cured
 
@@ -63,18 +65,51 @@ def adapt_page(app: Sphinx, page: str, template: str, context: dict, doctree: no
         dress(app, page, context)
     if (path := runnable(page)) is None or "body" not in context:
         return
-    link = notebooks.colab_link(path)
-    for group in context.get("header_buttons", []):
-        for button in group.get("buttons", []):
-            if button.get("text") == "Colab":
-                button["url"] = link
-    if path == page + ".ipynb":
-        words = "Run this page on Colab"
-        download = f'<a class="ep-download" href="{context["pathto"]("_sources/" + path, 1)}" download>Download it</a>'
-    else:
-        words, download = "Try the exercise sheet on Colab first", ""
-    line = f'<p class="ep-run-it"><a class="ep-colab" href="{link}">{words}</a>{download}</p>'
+    colab = notebooks.colab_link(path) if notebooks.repository_url() else None
+    context["header_buttons"] = on_colab(context.get("header_buttons", []), colab)
+    line = run_it(page, path, colab, context["pathto"])
     context["body"] = re.sub(r"</h1>", lambda match: match[0] + line, context["body"], count=1)
+
+
+def on_colab(groups: list[dict], colab: str | None) -> list[dict]:
+    """The theme's buttons, the one for Colab leading to `colab`, or left out where that is None."""
+    kept = []
+    for group in groups:
+        buttons = group.get("buttons", [])
+        for button in buttons:
+            if button.get("text") == "Colab":
+                button["url"] = colab
+        left = [button for button in buttons if "url" not in button or button["url"]]
+        if left or not buttons:
+            kept.append({**group, "buttons": left} if buttons else group)
+    return kept
+
+
+def run_it(page: str, path: str, colab: str | None, pathto: Callable[..., str]) -> str:
+    """The line below a notebook's title: run it, or the sheet of these solutions, or how to while there is no address."""
+    own = path == page + ".ipynb"
+    links = []
+    if colab:
+        words = "Run this page on Colab" if own else "Try the exercise sheet on Colab first"
+        links.append(f'<a class="ep-colab" href="{colab}">{words}</a>')
+    if own:
+        file = pathto("_sources/" + path, 1)
+        links.append(f'<a class="ep-download" href="{file}" download>Download it</a>')
+    elif not colab:
+        links.append(
+            f'<a class="ep-download" href="{pathto(path.removesuffix(".ipynb"))}">Try the exercise sheet first</a>'
+        )
+    if not colab:
+        how = pathto("book/how_to_use") + "#running-on-your-own-computer"
+        links.append(f'<a class="ep-download" href="{how}">How to run it</a>')
+    return f'<p class="ep-run-it">{"".join(links)}</p>'
+
+
+def turn_links_back(app: Sphinx, page: str, source: list[str]) -> None:
+    """Let a notebook's links to the published site lead to this build's own pages."""
+    site = notebooks.project()["site"]
+    if site and page.startswith("chapters/"):
+        source[0] = links.inward(source[0], posixpath.dirname(page), site, notebooks.ROOT)
 
 
 def dress(app: Sphinx, page: str, context: dict) -> None:
@@ -88,14 +123,17 @@ def dress(app: Sphinx, page: str, context: dict) -> None:
 
 
 def last_line(page: str, context: dict) -> str:
-    """How to cite the book, and where to report an error once there is such a place."""
+    """Where a notebook ran last, how to cite the book, and where to report an error once there is such a place."""
     here = "" if page == "book/how_to_use" else context["pathto"]("book/how_to_use")
-    links = {"How to cite this book": f"{here}#how-to-cite-this-book"}
+    ways = {}
+    if page.startswith("chapters/") and (run := runs.last_run(page)):
+        ways[run] = context["pathto"](runs.PAGE)
+    ways["How to cite this book"] = f"{here}#how-to-cite-this-book"
     if repository := notebooks.repository_url():
-        links["Report an error on this page"] = (
+        ways["Report an error on this page"] = (
             f"{repository}/issues/new?title={quote(f'Error on {page}', safe='')}"
         )
-    shown = "".join(f'<a href="{address}">{text}</a>' for text, address in links.items())
+    shown = "".join(f'<a href="{address}">{text}</a>' for text, address in ways.items())
     return f'<p class="ep-last-line">{shown}</p>\n'
 
 
@@ -187,6 +225,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("how-to-cite", citation.HowToCite)
     app.add_css_file(ICONS)
     app.connect("config-inited", give_address)
+    app.connect("source-read", turn_links_back)
+    app.connect("source-read", runs.tell)
     app.connect("doctree-read", words.read_glossary)
     app.connect("html-page-context", adapt_page, priority=900)
     app.connect("build-finished", tidy, priority=900)

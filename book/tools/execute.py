@@ -190,7 +190,7 @@ def write_gpu_cost(path: Path, name: str, seconds: float) -> None:
         raise Unfit("has no cost cell that was filled by a run on the CPU")
     cell.metadata["cost"]["gpu"] = {"name": name, "seconds": 5 * math.ceil(seconds / 5)}
     cell.source = cost_line(notebook, cell.metadata["cost"])
-    nbformat.write(notebook, path)
+    notebooks.write(notebook, path)
 
 
 @contextmanager
@@ -227,7 +227,7 @@ def execute(path: Path, store: bool = True) -> str:
     if store:
         write_cost(notebook, seconds, megabytes)
         nbformat.validate(notebook)
-        nbformat.write(notebook, path)
+        notebooks.write(notebook, path)
     return (
         f"{seconds:6.0f} s {megabytes:7.0f} MB  {path.stat().st_size / 1000:6.0f} kB"
         f"  largest picture {largest:4.0f} kB  {notebooks.words(notebook):5d} words"

@@ -2,9 +2,12 @@
 
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+
+from book.tools import links
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
@@ -13,9 +16,13 @@ FOLDERS = {"chapter": ".", "deeper": "deeper", "solution": "solutions", "sheet":
 
 
 def project() -> dict[str, str]:
-    """`version`, `repository` (owner/name), `branch` and `site`, from pyproject.toml: their one place."""
+    """`version`, `repository` (owner/name), `branch` and `site`, from pyproject.toml: their one place.
+
+    `ref` follows from them: what cells install and links open, the tag of a release, between releases the branch.
+    """
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return {"version": settings["project"]["version"], **settings["tool"]["every-pixel"]}
+    version, address = settings["project"]["version"], settings["tool"]["every-pixel"]
+    return {"version": version, **address, "ref": address["branch"] if ".dev" in version else f"v{version}"}
 
 
 def repository_url() -> str:
@@ -27,7 +34,7 @@ def repository_url() -> str:
 def colab_link(path: str) -> str:
     """Where Colab opens the notebook at `path` (from the root of the repository)."""
     address = project()
-    return f"https://colab.research.google.com/github/{address['repository']}/blob/{address['branch']}/{path}"
+    return f"https://colab.research.google.com/github/{address['repository']}/blob/{address['ref']}/{path}"
 
 
 def find(*kinds: str) -> list[Path]:
@@ -45,8 +52,39 @@ def kind(path: Path) -> str:
 
 
 def read(path: Path) -> nbformat.NotebookNode:
-    """The notebook at `path`, as nbformat's version 4."""
-    return nbformat.read(path, as_version=4)
+    """The notebook at `path`, as nbformat's version 4, its links as in the repository (see `links`)."""
+    notebook, site = nbformat.read(path, as_version=4), project()["site"]
+    if site and path.is_relative_to(ROOT):
+        relink(notebook, lambda text: links.inward(text, folder(path), site, ROOT))
+    return notebook
+
+
+def text(notebook: nbformat.NotebookNode, path: Path) -> str:
+    """What the file at `path` holds of a notebook: its links lead to the site once there is one (see `links`)."""
+    notebook, site = nbformat.from_dict(notebook), project()["site"]
+    if kind(path) == "sheet":
+        colab = colab_link if repository_url() else None
+        relink(notebook, lambda words: links.alone(words, folder(path), site, colab))
+    elif site and path.is_relative_to(ROOT):
+        relink(notebook, lambda words: links.outward(words, folder(path), site))
+    return nbformat.writes(notebook) + "\n"
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Store a notebook that `read` gave."""
+    path.write_text(text(notebook, path), encoding="utf-8")
+
+
+def folder(path: Path) -> str:
+    """The folder of the notebook at `path`, from the root, as links know it."""
+    return path.parent.relative_to(ROOT).as_posix()
+
+
+def relink(notebook: nbformat.NotebookNode, change: Callable[[str], str]) -> None:
+    """Change the links in a notebook's Markdown, in place."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = change(cell.source)
 
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:

@@ -41,6 +41,11 @@ def read_glossary(app: Sphinx, doctree: nodes.document) -> None:
     targets = {slug(anchor): (0, anchor, entry["word"]) for anchor, entry in words.items()}
     kept["myst_slugs"] = {**kept.get("myst_slugs", {}), **targets}
     kept["ep_words"] = words
+    # A notebook on Colab links to the published page, by the same short name.
+    for term in doctree.findall(nodes.term):
+        short = slug(term["ids"][0])
+        if short not in doctree.ids:
+            term["ids"].append(short)
 
 
 def explained(app: Sphinx, page: str, body: str) -> str:

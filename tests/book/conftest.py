@@ -4,7 +4,10 @@ import functools
 import http.server
 import subprocess
 import sys
+import sysconfig
 import threading
+import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,21 @@ def address(site: Path):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def without_segnb(tmp_path_factory) -> Callable[[], Path]:
+    """Makes an environment that has all that this one has, but segnb. → its Python"""
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("environment").resolve()
+        venv.create(folder / "env", with_pip=False, symlinks=True)
+        (folder / "rest").mkdir()
+        for path in Path(sysconfig.get_path("purelib")).iterdir():
+            if "segnb" not in path.name.lower():
+                (folder / "rest" / path.name).symlink_to(path)
+        (own,) = (folder / "env").glob("lib/python*/site-packages")
+        (own / "rest.pth").write_text(f"{folder / 'rest'}\n")
+        return folder / "env" / "bin" / "python"
+
+    return make

@@ -1,12 +1,13 @@
 """The built site, read as HTML and looked at in a browser: complete, on its own, readable by day, night and on a phone."""
 
+import functools
 import re
 from urllib.parse import urlparse
 
 import pytest
 import yaml
 
-from book.tools import icons, notebooks
+from book.tools import course_site, icons, notebooks
 from segnb.show import style
 from tests.book.pages import soup, visit
 
@@ -59,24 +60,72 @@ def test_the_site_is_light(site):
     assert not list((site / "_static").rglob("*.map"))
 
 
+def colab_of(path: str) -> set[str]:
+    """The links to Colab that the page of a notebook has: one as soon as there is an address."""
+    return {notebooks.colab_link(path)} if notebooks.repository_url() else set()
+
+
 def test_every_lecture_and_sheet_opens_itself_on_colab(site):
     for path in notebooks.find("chapter", "deeper", "sheet"):
         place = path.relative_to(notebooks.ROOT)
-        links = {
-            a["href"] for a in soup(site, place.with_suffix(".html")).select('a[href*="colab.research"]')
-        }
-        assert notebooks.colab_link(place.as_posix()) in links
-        buttons = soup(site, place.with_suffix(".html")).select(
-            '.bd-header-article a[href*="colab.research"]'
-        )
-        assert {a["href"] for a in buttons} == {notebooks.colab_link(place.as_posix())}
+        page = soup(site, place.with_suffix(".html"))
+        for where in (".ep-run-it", ".bd-header-article"):
+            links = {a["href"] for a in page.select(f'{where} a[href*="colab.research"]')}
+            assert links == colab_of(place.as_posix()), where
 
 
 def test_a_page_with_solutions_opens_the_sheet_on_colab(site):
     for path in notebooks.find("solution"):
         page = soup(site, path.relative_to(notebooks.ROOT).with_suffix(".html"))
         links = {a["href"] for a in page.select('a[href*="colab.research"]')}
-        assert links == {notebooks.colab_link(f"chapters/exercises/{path.name}")}
+        assert links == colab_of(f"chapters/exercises/{path.name}")
+
+
+def test_without_an_address_a_page_offers_what_works_without(monkeypatch):
+    page, path = "chapters/06_unet", "chapters/06_unet.ipynb"
+    line = course_site.run_it(page, path, None, lambda name, *_: f"/{name}")
+    words = BeautifulSoup(line, "html.parser")
+    assert [a.text for a in words.select("a")] == ["Download it", "How to run it"]
+    assert words.select("a")[1]["href"] == "/book/how_to_use#running-on-your-own-computer"
+    sheet = "chapters/exercises/06_unet.ipynb"
+    line = course_site.run_it("chapters/solutions/06_unet", sheet, None, lambda name, *_: f"/{name}")
+    assert BeautifulSoup(line, "html.parser").a["href"] == "/chapters/exercises/06_unet"
+    line = course_site.run_it(page, path, "https://colab", lambda name, *_: f"/{name}")
+    assert [a.text for a in BeautifulSoup(line, "html.parser").select("a")] == [
+        "Run this page on Colab",
+        "Download it",
+    ]
+
+
+def test_the_theme_s_button_for_colab_is_led_or_left_out():
+    def groups():
+        return [
+            {"buttons": [{"text": "Colab", "url": "wrong"}]},
+            {"buttons": [{"text": "Print"}]},
+            {"type": "x"},
+        ]
+
+    assert course_site.on_colab(groups(), None) == groups()[1:]
+    assert course_site.on_colab(groups(), "right")[0]["buttons"][0]["url"] == "right"
+
+
+def test_links_to_the_published_site_are_the_build_s_own(monkeypatch):
+    project = {**notebooks.project(), "site": "https://you.github.io/every-pixel/"}
+    monkeypatch.setattr(notebooks, "project", lambda: project)
+    source = ['"[a](https://you.github.io/every-pixel/book/glossary.html#logits)"']
+    course_site.turn_links_back(None, "chapters/deeper/06_unet", source)
+    assert source == ['"[a](../../book/glossary.md#logits)"']
+
+
+def test_a_word_of_the_glossary_has_the_address_that_a_notebook_on_colab_gives(site):
+    for path in notebooks.find("chapter"):
+        for word in re.findall(r"glossary\.md#([\w-]+)", notebooks.markdown(notebooks.read(path))):
+            assert soup_of_glossary(site).find(id=word), word
+
+
+@functools.cache
+def soup_of_glossary(site):
+    return soup(site, "book/glossary.html")
 
 
 def test_a_lecture_can_be_downloaded(site):
