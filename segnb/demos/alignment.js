@@ -1,36 +1,36 @@
 // The alignment ruler: where in the image do the centres of every map's pixels lie, and which of them are put together?
 const demo = function (root, options) {
-  // A map along one axis is { name, first, step }: its first pixel's centre and the way to the next, in pixels of the image.
-  const after = (map, name, { step = map.step, by = 0 } = {}) => ({ name, step, first: map.first + by });
-  const pooled = (map, name) => after(map, name, { step: 2 * map.step, by: map.step / 2 });
-  const image = { name: "image", first: 0, step: 1 };
+  // A map along one axis is { title, first, step }: its first pixel's centre and the way to the next, in pixels of the image.
+  const after = (map, title, { step = map.step, by = 0 } = {}) => ({ title, step, first: map.first + by });
+  const pooled = (map, title) => after(map, title, { step: 2 * map.step, by: map.step / 2 });
+  const image = { title: "image", first: 0, step: 1 };
 
-  // Each network → { maps, pairs: [{ name, cut, on }] }: the map `cut` loses its first pixels, so that it fits on map `on`.
+  // Each network → { maps, pairs: [{ title, cut, on }] }: the map `cut` loses its first pixels, so that it fits on map `on`.
   const nets = {
     // VGG16 whose first convolution is padded; a last one without padding; bilinear stamps, 2s wide for a factor s.
     fcn({ padding, poolings, kernel }) {
       const maps = [image, after(image, "conv1", { by: 1 - padding })];
       for (let i = 1; i <= poolings; i++) maps.push(pooled(maps.at(-1), "pool" + i));
       const score = after(maps.at(-1), "score", { by: maps.at(-1).step * (kernel - 1) / 2 });
-      const up = (map, factor) => after(map, map.name.replace("score", "") + "×" + factor, { step: map.step / factor, by: -(factor - 0.5) * map.step / factor });
-      const two = up(score, 2), four = up(two, 2), pool = (back) => maps.find((map) => map.name === "pool" + (poolings - back));
-      const whole = (from, before) => ({ name: `${from.step}s, image`, cut: up(from, from.step), on: image, before });
-      const pairs = [whole(score, []), { name: pool(1).name, cut: pool(1), on: two, before: [] }, whole(two, [two]),
-        { name: pool(2).name, cut: pool(2), on: four, before: [two] }, whole(four, [two, four])];
-      return { maps: [...maps.filter((map) => map.name !== "conv1"), score], pairs };
+      const up = (map, factor) => after(map, map.title.replace("score", "") + "×" + factor, { step: map.step / factor, by: -(factor - 0.5) * map.step / factor });
+      const two = up(score, 2), four = up(two, 2), pool = (back) => maps.find((map) => map.title === "pool" + (poolings - back));
+      const whole = (from, before) => ({ title: `${from.step}s, image`, cut: up(from, from.step), on: image, before });
+      const pairs = [whole(score, []), { title: pool(1).title, cut: pool(1), on: two, before: [] }, whole(two, [two]),
+        { title: pool(2).title, cut: pool(2), on: four, before: [two] }, whole(four, [two, four])];
+      return { maps: [...maps.filter((map) => map.title !== "conv1"), score], pairs };
     },
     // Two convolutions a level, poolings, and stamps 2 wide that lie side by side.
     unet({ padding, poolings, kernel }) {
-      const twice = (map, name) => after(map, name, { by: (kernel - 1 - 2 * padding) * map.step }), maps = [image];
+      const twice = (map, title) => after(map, title, { by: (kernel - 1 - 2 * padding) * map.step }), maps = [image];
       for (let i = 0; i < poolings; i++) maps.push(twice(i ? pooled(maps.at(-1), "") : image, "encoder." + i));
       maps.push(twice(pooled(maps.at(-1), ""), "bottom"));
       const pairs = [], ups = [];
       for (let i = 0, below = maps.at(-1); i < poolings; i++) {
         const up = after(below, "upconv." + i, { step: below.step / 2, by: -below.step / 4 });
-        pairs.push({ name: "encoder." + (poolings - 1 - i), cut: maps[poolings - i], on: up, before: [...ups] });
+        pairs.push({ title: "encoder." + (poolings - 1 - i), cut: maps[poolings - i], on: up, before: [...ups] });
         ups.push(up);
         below = twice(up, "decoder." + i);
-        if (i === poolings - 1) pairs.push({ name: "mask", cut: { ...image, name: "mask" }, on: { ...below, name: "head" }, before: [...ups] });
+        if (i === poolings - 1) pairs.push({ title: "mask", cut: { ...image, title: "mask" }, on: { ...below, title: "head" }, before: [...ups] });
       }
       return { maps, pairs };
     },
@@ -62,7 +62,7 @@ const demo = function (root, options) {
   function drawRow(map, { lost = 0, colour = "currentColor", from = 0, to = Infinity } = {}) {
     const y = top + rows / 2, cell = map.step * scale, first = Math.max(from, Math.ceil((low - map.first) / map.step + 0.5));
     const last = Math.min(to, Math.floor((high - map.first) / map.step - 0.5));
-    svg.append(kit.make("text", { x: 0, y, style: "text-anchor:start;font-size:13px" + (colour === "currentColor" ? "" : ";font-weight:bold") }, map.name));
+    svg.append(kit.make("text", { x: 0, y, style: "text-anchor:start;font-size:13px" + (colour === "currentColor" ? "" : ";font-weight:bold") }, map.title));
     let edges = "", centres = "";
     for (let i = first; i <= last; i++) {
       const at = x(map.first + i * map.step);
@@ -94,7 +94,7 @@ const demo = function (root, options) {
     state.pair = Math.min(state.pair, pairs.length - 1);
     where.querySelectorAll("label").forEach(function (label, i) {
       label.hidden = i >= pairs.length;
-      if (i < pairs.length) label.lastChild.textContent = pairs[i].name;
+      if (i < pairs.length) label.lastChild.textContent = pairs[i].title;
     });
     where.set(state.pair);
     const pair = pairs[state.pair], shown = [...maps, ...pair.before, ...[pair.on, pair.cut].filter((map) => ![...maps, ...pair.before].includes(map) && map !== image)];
@@ -109,7 +109,7 @@ const demo = function (root, options) {
     const one = (i) => pair.cut.first + (cut + i) * pair.cut.step, other = (i) => pair.on.first + i * pair.on.step;
     join(one, other, y.get(pair.cut), y.get(pair.on), pair.cut.step, off === 0);
 
-    const names = [pair.cut.name, pair.on.name], lead = names[1] === "image" ? `The enlarged scores begin at ${n(pair.cut.first)}.` :
+    const names = [pair.cut.title, pair.on.title], lead = names[1] === "image" ? `The enlarged scores begin at ${n(pair.cut.first)}.` :
       `${names[0]} begins at ${n(pair.cut.first)}, ${names[1]} at ${n(pair.on.first)}, in pixels of the image.`;
     const own = pair.cut.step === 1 ? "" : `, ${n(Math.abs(off) / pair.cut.step)} of its own`, side = off < 0 ? "left" : "right";
     const verdict = off === 0 ? `Crop ${cut}: they meet. Every pixel lies on the one it belongs to.` : fits < 0 ?
@@ -118,18 +118,18 @@ const demo = function (root, options) {
         `Crop ${cut}: what is put together lies ${count(Math.abs(off), "pixel")} apart${own}; ${names[0]} is taken too far ${side}.`;
     const least = options.view === "fcn" ? `Smallest image that fits: ${count(smallest(state), "pixel")}.` : "";
     said.say(lead, verdict, least);
-    svg.setAttribute("aria-label", "Centres of the first pixels, in pixels of the image: " + shown.map((map) => `${map.name} ${n(map.first)}`).join(", "));
+    svg.setAttribute("aria-label", "Centres of the first pixels, in pixels of the image: " + shown.map((map) => `${map.title} ${n(map.first)}`).join(", "));
   }
 
   function drawTiles() {
     const seen = tiles(state.poolings, state.crop), { bottom, margin, answers, off } = seen, step = state.crop;
-    const end = margin + answers, second = { ...bottom, name: "bottom 2", first: bottom.first + step };
+    const end = margin + answers, second = { ...bottom, title: "bottom 2", first: bottom.first + step };
     begin(end - 44, end + 52, 5);
-    drawRow({ ...image, name: "picture" });
-    const yOne = drawRow({ ...bottom, name: "bottom 1" }, { colour: theirs, from: -99 }), yTwo = drawRow(second, { colour: ours });
+    drawRow({ ...image, title: "picture" });
+    const yOne = drawRow({ ...bottom, title: "bottom 1" }, { colour: theirs, from: -99 }), yTwo = drawRow(second, { colour: ours });
     join((i) => second.first + i * bottom.step, (i) => second.first + i * bottom.step - off, yTwo, yOne, bottom.step, off === 0);
-    drawRow({ ...image, name: "output 1" }, { to: end - 1, colour: theirs });
-    drawRow({ ...image, name: "output 2" }, { from: margin + step, colour: ours });
+    drawRow({ ...image, title: "output 1" }, { to: end - 1, colour: theirs });
+    drawRow({ ...image, title: "output 2" }, { from: margin + step, colour: ours });
     const blocks = `${step} = ${Math.round((step - off) / bottom.step)} · ${bottom.step}` + (off ? ` ${off < 0 ? "−" : "+"} ${Math.abs(off)}` : "");
     const rest = seen.twice > 0 ? `${count(seen.twice, "pixel")} of the picture ${seen.twice === 1 ? "is" : "are"} answered twice${off ? ", and not alike." : ", alike both times."}` :
       seen.twice < 0 ? `For ${count(-seen.twice, "pixel")} between the tiles there is no answer.` : "Every pixel is answered once.";
@@ -143,14 +143,14 @@ const demo = function (root, options) {
     at.querySelector("input").max = long - 1;
     state.at = Math.min(long - 1, state.at);
     at.set(state.at);
-    const map = { name: "small map", first: (kernel - 1) / 2, step: stride }, hit = all[state.at];
+    const map = { title: "small map", first: (kernel - 1) / 2, step: stride }, hit = all[state.at];
     begin(-kernel / 2, Math.max(19, long) + kernel / 2, 5.2);
     top = rows / 2;
     svg.append(kit.make("rect", { x: x(state.at - kernel / 2), y: 2, width: kernel * scale, height: 2 * rows - 4, fill: ours, "fill-opacity": 0.22, stroke: ours }));
     const yMap = drawRow(map, { to: small - 1 });
     top += rows / 2;
     svg.append(...hit.map((i) => kit.make("path", { d: `M${x(map.first + i * stride)} ${yMap}L${x(state.at)} ${top + rows / 2}`, stroke: ours, "stroke-width": 1.5 })));
-    drawRow({ ...image, name: "output" }, { to: long - 1 });
+    drawRow({ ...image, title: "output" }, { to: long - 1 });
     svg.append(kit.make("circle", { cx: x(state.at), cy: top - rows / 2, r: 4.5, fill: ours }));
     svg.append(kit.make("text", { x: 0, y: top + rows, style: "text-anchor:start;font-size:13px" }, "stamps"));
     all.forEach((seen, p) => svg.append(kit.make("rect", { x: x(p - 0.5) + 0.5, y: top + 4, width: scale - 1, height: Math.max(1, 1.9 * rows * seen.length / most),

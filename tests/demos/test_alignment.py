@@ -36,7 +36,7 @@ def crops(page, net, padding, poolings, kernel):
     """The crop at each place where two maps of a net meet, as the page computes it."""
     asked = {"padding": padding, "poolings": poolings, "kernel": kernel}
     found = page.run(
-        DEMO + "return d.nets[a[0]](a[1]).pairs.map((pair) => [pair.name, d.right(pair)])", net, asked
+        DEMO + "return d.nets[a[0]](a[1]).pairs.map((pair) => [pair.title, d.right(pair)])", net, asked
     )
     return dict(found)
 
