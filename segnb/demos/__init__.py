@@ -4,12 +4,24 @@ Each demo is a function here, a JavaScript file of the same name beside it, and 
 the JavaScript computes in a real browser with torch's.
 """
 
+from .alignment import alignment
 from .atrous import atrous
 from .finer_map import finer_map
 from .loss_painter import loss_painter
 from .measures import measures
 from .one_pixel import one_pixel
+from .taps import taps
 from .transposed import transposed
 from .unpooling import unpooling
 
-__all__ = ["atrous", "finer_map", "loss_painter", "measures", "one_pixel", "transposed", "unpooling"]
+__all__ = [
+    "alignment",
+    "atrous",
+    "finer_map",
+    "loss_painter",
+    "measures",
+    "one_pixel",
+    "taps",
+    "transposed",
+    "unpooling",
+]

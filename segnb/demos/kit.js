@@ -89,7 +89,9 @@ const kit = {
 
   // Make an SVG (viewBox in units of `side` per pixel) a field of rows × columns to press: click, touch, or arrows and
   // space. press(row, column, first) is called once a pixel while the pointer is dragged if `drag`.
-  field(svg, { rows, columns, side, left = 0, top = 0, label, describe, press, drag = false, said }) {
+  // Who keeps the object of options may change its rows and columns later.
+  field(svg, area) {
+    const { side, left = 0, top = 0, label, describe, press, drag = false, said } = area;
     let at = [0, 0], last = null;
     const cursor = kit.make("rect", { width: side, height: side, fill: "none", stroke: "#d9760a", "stroke-width": side / 7,
       visibility: "hidden", class: "ep-cursor" });
@@ -102,7 +104,7 @@ const kit = {
       const box = svg.getBoundingClientRect(), view = svg.viewBox.baseVal;
       const column = Math.floor(((event.clientX - box.left) * view.width / box.width - left) / side);
       const row = Math.floor(((event.clientY - box.top) * view.height / box.height - top) / side);
-      return row >= 0 && row < rows && column >= 0 && column < columns ? [row, column] : null;
+      return row >= 0 && row < area.rows && column >= 0 && column < area.columns ? [row, column] : null;
     };
     const act = function (where, first) { at = where; last = String(where); press(where[0], where[1], first); place(); };
     svg.setAttribute("tabindex", "0");
@@ -122,7 +124,7 @@ const kit = {
     svg.addEventListener("keydown", function (event) {
       const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }, move = moves[event.key];
       if (move) {
-        at = [Math.min(rows - 1, Math.max(0, at[0] + move[0])), Math.min(columns - 1, Math.max(0, at[1] + move[1]))];
+        at = [Math.min(area.rows - 1, Math.max(0, at[0] + move[0])), Math.min(area.columns - 1, Math.max(0, at[1] + move[1]))];
         said.point(`Row ${at[0] + 1}, column ${at[1] + 1}: ${describe(at[0], at[1])}.`);
       } else if (event.key === " " || event.key === "Enter") act(at, true);
       else return;

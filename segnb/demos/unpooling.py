@@ -2,26 +2,34 @@
 
 from .page import page
 
-MAP = ((1, 3, 2, 0), (5, 2, 1, 4), (0, 7, 6, 3), (2, 1, 8, 5))
+MAPS = {
+    4: ((1, 3, 2, 0), (5, 2, 1, 4), (0, 7, 6, 3), (2, 1, 8, 5)),
+    5: ((1, 3, 2, 0, 4), (5, 2, 1, 4, 1), (0, 7, 6, 3, 9), (2, 1, 8, 5, 0), (3, 0, 6, 2, 5)),
+}
 
 
-def unpooling(map=MAP, *, name=None):
-    """Pool a 4×4 map step by step and watch the indices bring the maxima home; compare three ways that forget them.
+def unpooling(map=None, *, side=4, name=None):
+    """Pool a map step by step and watch the indices bring the maxima home; compare three ways that forget them.
 
-    `map`: 4×4 whole numbers from 0 to 9. Pressing a number in the demo raises it by one.
+    `map`: 4×4 or 5×5 whole numbers from 0 to 9, where the demo starts (default: one of ours, with this `side`). Pressing
+    a number raises it by one. The side can be made odd, half of it rounded up or down, and unpooling told another size
+    than the map's: then an index that counted rows of one length is read in rows of another.
     """
     import torch
     import torch.nn.functional as F
 
     from .. import show
 
-    values = torch.as_tensor(map)
-    if values.shape != (4, 4) or not values.eq(values.long()).all() or values.min() < 0 or values.max() > 9:
-        raise ValueError("map must be 4×4 whole numbers from 0 to 9")
+    values = torch.as_tensor(MAPS.get(side, 0) if map is None else map)
+    right = values.shape in ((4, 4), (5, 5)) and values.eq(values.long()).all()
+    if not right or values.min() < 0 or values.max() > 9:
+        raise ValueError("map must be 4×4 or 5×5 whole numbers from 0 to 9, and side 4 or 5")
+    size = len(values)
     values = values.float()
-    pooled, indices = F.max_pool2d(values[None], 2, return_indices=True)
-    back = F.max_unpool2d(pooled, indices, 2)[0]
+    pooled, indices = F.max_pool2d(values[None], 2, ceil_mode=True, return_indices=True)
+    back = F.max_unpool2d(pooled, indices, 2, output_size=(size, size))[0]
     largest = ", ".join(f"{x:.0f}" for x in pooled.flatten())
-    alt = f"A 4×4 map, its four largest numbers by window ({largest}), and these put back in their places among zeros."
+    alt = f"A {size}×{size} map, its largest numbers by window ({largest}), and these put back in their places among zeros."
     still = show.compare({"map": values, "pooled": pooled[0], "unpooled": back}, numbers=True, alt=alt)
-    return page("unpooling", "Max unpooling", still, name=name, map=values.long().tolist())
+    maps = {**MAPS, size: values.long().tolist()}
+    return page("unpooling", "Max unpooling", still, name=name, maps=maps, size=size)
