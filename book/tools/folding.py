@@ -1,4 +1,4 @@
-"""Which code cells a reader of the site need not see: those that only draw or only assert."""
+"""Which code cells a reader of the site need not see: those that only draw, only assert or only ask."""
 
 import ast
 
@@ -18,11 +18,12 @@ PLAIN = {
     "max",
     "sum",
 }
+QUIZZES = {"segnb.demos.guess", "segnb.demos.recall"}  # their source holds the answers
 PICKING = {"items", "values", "keys", "append", "index", "tolist", "format", "clamp", "bool", "long", "stack"}
 
 
 def folds(source: str) -> bool:
-    """Whether a code cell is folded on the site: it only asserts, or draws on a canvas, or ends in a picture of what is there.
+    """Whether a code cell is folded on the site: it asks or only asserts, draws on a canvas, or ends in a picture of what is there.
 
     A cell that defines a function or a class, or computes something on the way to its picture, is shown.
     """
@@ -34,7 +35,7 @@ def folds(source: str) -> bool:
     if not statements or any(isinstance(one, (ast.FunctionDef, ast.ClassDef)) for one in statements):
         return False
     calls = _calls(statements)
-    if "show.canvas" in calls or _only_asserts(statements):
+    if QUIZZES & set(calls) or "show.canvas" in calls or _only_asserts(statements):
         return True
     last = statements[-1]
     if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)):
