@@ -101,8 +101,8 @@ const demo = function (root, { recall, items }) {
     line(item) {
       const mine = item.said[0], low = Math.min(0, mine, item.answer - item.within), high = Math.max(0, mine, item.answer + item.within);
       const share = (x) => 100 * (x - low) / (high - low || 1);
-      const tag = (x, kind, words) => kit.make("span", { class: kind, style: `left:${share(x)}%` },
-        kit.make("span", { style: `transform:translateX(-${share(x)}%)` }, words));
+      const tag = (x, kind, words) => kit.make("span", { class: kind }, kit.make("i", { style: `flex:${share(x)}` }), words,
+        kit.make("i", { style: `flex:${100 - share(x)}` }));
       const from = share(item.answer - item.within);
       return kit.make("div", { class: "ep-line", role: "img", "aria-label": `A line from ${number(low)} to ${number(high)}: your guess at ${number(mine)}, the result at ${number(item.answer)}` },
         tag(mine, "ep-mine", "your guess: " + number(mine)),
