@@ -52,7 +52,7 @@ def test_a_chapter_asks_at_least_four_times_and_recalls_at_least_four(path):
     assert len(questions) >= 4
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=name)
+@pytest.mark.parametrize("path", LECTURES, ids=name)
 def test_recall_stands_below_its_heading(path):
     cells = notebooks.read(path).cells
     (place,) = [i for i, cell in enumerate(cells) if cell.source.startswith("# @title Recall")]
