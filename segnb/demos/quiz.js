@@ -90,7 +90,8 @@ const demo = function (root, { recall, items }) {
   const guess = {
     draw(item) {
       if (done(item)) return guess.line(item);
-      const near = kit.make("span", { id: name("near") }, `${item.unit} (within ${number(item.within, item.unit === "%" ? "%" : "")} is a good guess)`);
+      const within = item.within ? `within ${number(item.within, item.unit === "%" ? "%" : "")} is a good guess` : "exactly";
+      const near = kit.make("span", { id: name("near") }, `${item.unit} (${within})`);
       const input = kit.make("input", { type: "number", step: "any", "aria-labelledby": name("asked"), "aria-describedby": near.id,
         oninput() { ready(input.value !== ""); } });
       guess.input = input;
@@ -113,7 +114,7 @@ const demo = function (root, { recall, items }) {
     },
     say(item) {
       const off = item.said[0] - item.answer, near = hits.number(item);
-      say(verdict(near ? "A good guess." : off > 0 ? "Too high." : "Too low.", `You said ${number(item.said[0])}, and it is ${number(item.answer, item.unit)}.`), text(item.why));
+      say(verdict(near ? (item.within ? "A good guess." : "Right.") : off > 0 ? "Too high." : "Too low.", `You said ${number(item.said[0])}, and it is ${number(item.answer, item.unit)}.`), text(item.why));
     },
   };
 

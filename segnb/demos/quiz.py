@@ -100,7 +100,8 @@ def _answer(item):
         return "; ".join(item["order"]), item["why"], []
     unit = f" {item['unit']}" if item["unit"] else ""
     number = f"{item['answer']:,}".replace("-", "−")
-    return f"{number}{unit}", f"(Within {item['within']:,} is a good guess.) {item['why']}", []
+    near = f"(Within {item['within']:,} is a good guess.) " if item["within"] else ""
+    return f"{number}{unit}", near + item["why"], []
 
 
 def _shown(item):

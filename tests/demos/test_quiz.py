@@ -73,6 +73,13 @@ def test_what_is_within_the_tolerance_is_a_good_guess(page, said, word):
     assert one(driver, ".ep-verdict").text.startswith(word)
 
 
+def test_a_number_that_must_be_met_says_so(page):
+    driver = page.open(demos.guess("How much padding at rate 4?", 4, "As much as the rate.", within=0).html)
+    assert one(driver, ".ep-number").text == "(exactly)"
+    one(driver, "input").send_keys("4", Keys.ENTER)
+    assert one(driver, ".ep-verdict").text.startswith("Right.")
+
+
 def test_a_wrong_guess_gets_its_sentence_and_the_right_one_s(page):
     driver = page.open(CHOICE.html)
     choose(driver, "yes")
