@@ -1,6 +1,6 @@
 // A guess that is committed before the result is seen, and questions to recall. One card, one question at a time.
 const demo = function (root, { recall, items }) {
-  const name = (what) => `${root.id}-${what}-${[...document.querySelectorAll(".ep-quiz")].indexOf(root)}`;
+  const name = (what) => `${what}-${root.id}-${[...document.querySelectorAll(".ep-quiz")].indexOf(root)}`;
   // Text in which `this` is code.
   const text = (words) => words.split("`").map((part, i) => (i % 2 ? kit.make("code", {}, part) : part));
   const number = (x, unit = "") => x.toLocaleString("en-GB", { maximumFractionDigits: 6 }).replace("-", "−") + (unit && (unit === "%" ? " %" : " " + unit));
@@ -65,10 +65,10 @@ const demo = function (root, { recall, items }) {
 
   const choice = {
     draw(item) {
-      const group = kit.make("div", { class: "ep-choices", role: "radiogroup", "aria-labelledby": name("asked") });
+      const group = kit.make("div", { class: "ep-choices", role: "radiogroup", "aria-labelledby": name("ep-asked") });
       item.choices.forEach(function (one) {
         const tried = item.said.includes(one.text), shown = one.right && done(item);
-        const input = kit.make("input", { type: "radio", name: name("choice"), value: one.text, disabled: done(item) || tried ? "" : false,
+        const input = kit.make("input", { type: "radio", name: name("ep-choice"), value: one.text, disabled: done(item) || tried ? "" : false,
           onchange() { chosen = one.text; ready(true); } });
         input.checked = tried && item.said.at(-1) === one.text;
         const mark = shown ? "✓" : tried ? "✗" : "";
@@ -91,8 +91,8 @@ const demo = function (root, { recall, items }) {
     draw(item) {
       if (done(item)) return guess.line(item);
       const within = item.within ? `within ${number(item.within, item.unit === "%" ? "%" : "")} is a good guess` : "exactly";
-      const near = kit.make("span", { id: name("near") }, `${item.unit} (${within})`);
-      const input = kit.make("input", { type: "number", step: "any", "aria-labelledby": name("asked"), "aria-describedby": near.id,
+      const near = kit.make("span", { id: name("ep-near") }, `${item.unit} (${within})`);
+      const input = kit.make("input", { type: "number", step: "any", "aria-labelledby": name("ep-asked"), "aria-describedby": near.id,
         oninput() { ready(input.value !== ""); } });
       guess.input = input;
       return kit.make("label", { class: "ep-number" }, input, near);
@@ -127,7 +127,7 @@ const demo = function (root, { recall, items }) {
         }));
       }
       order.now = order.now || [...item.shown];
-      const list = kit.make("ol", { class: "ep-order", "aria-labelledby": name("asked") });
+      const list = kit.make("ol", { class: "ep-order", "aria-labelledby": name("ep-asked") });
       const move = function (i, by, row) {
         [order.now[i], order.now[i + by]] = [order.now[i + by], order.now[i]];
         paint();
@@ -185,7 +185,7 @@ const demo = function (root, { recall, items }) {
       return kit.make("button", { type: "button", "aria-label": `Question ${i + 1}, ${state}`, "aria-current": i === at ? "step" : false,
         class: done(one) ? "ep-done" : "", onclick() { at = i; draw(); steps.children[i].focus({ preventScroll: true }); } }, String(i + 1));
     }));
-    body.replaceChildren(kit.make("p", { class: "ep-asked", id: name("asked") }, ...text(item.question)), kinds[item.kind].draw(item));
+    body.replaceChildren(kit.make("p", { class: "ep-asked", id: name("ep-asked") }, ...text(item.question)), kinds[item.kind].draw(item));
     if (item.said.length) kinds[item.kind].say(item);
     else say();
     button.className = over && !recall ? "ep-quiet" : "";
