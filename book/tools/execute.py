@@ -25,7 +25,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from book.tools import notebooks
 from book.tools.address import FIRST_TAGS, first_cell
-from book.tools.folding import folds
+from book.tools.folding import asks, folds
 
 CELL_TIMEOUT = 600
 FOLDED = "hide-input"  # jupyter-book's word for it
@@ -64,10 +64,15 @@ def prepare(notebook: nbformat.NotebookNode, stored_ids: list[str | None]) -> No
 
 
 def fold(notebook: nbformat.NotebookNode) -> None:
-    """Tag the cells that a reader of the site need not see (`folding`); tags that somebody set stay."""
+    """Tag the cells that a reader of the site need not see (`folding`); tags that somebody set stay.
+
+    A quiz holds its answers, so Colab (`cellView`) and JupyterLab (`jupyter`) fold it too.
+    """
     for cell in notebooks.code_cells(notebook):
         if folds(cell.source) and FOLDED not in notebooks.tags(cell):
             cell.metadata.tags = [*notebooks.tags(cell), FOLDED]
+        if asks(cell.source):
+            cell.metadata |= {"cellView": "form", "jupyter": {"source_hidden": True}}
 
 
 def run(notebook: nbformat.NotebookNode, folder: Path) -> tuple[float, float]:

@@ -1,6 +1,7 @@
-"""Which code cells a reader of the site need not see: those that only draw or only assert."""
+"""Which code cells a reader of the site need not see: those that only draw, only assert or only ask."""
 
 import ast
+import re
 
 # Picking, counting and stringing together what is drawn teaches nothing; any other call may.
 PLAIN = {
@@ -22,7 +23,7 @@ PICKING = {"items", "values", "keys", "append", "index", "tolist", "format", "cl
 
 
 def folds(source: str) -> bool:
-    """Whether a code cell is folded on the site: it only asserts, or draws on a canvas, or ends in a picture of what is there.
+    """Whether a code cell is folded on the site: it asks or only asserts, draws on a canvas, or ends in a picture of what is there.
 
     A cell that defines a function or a class, or computes something on the way to its picture, is shown.
     """
@@ -34,12 +35,17 @@ def folds(source: str) -> bool:
     if not statements or any(isinstance(one, (ast.FunctionDef, ast.ClassDef)) for one in statements):
         return False
     calls = _calls(statements)
-    if "show.canvas" in calls or _only_asserts(statements):
+    if asks(source) or "show.canvas" in calls or _only_asserts(statements):
         return True
     last = statements[-1]
     if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)):
         return False
     return ast.unparse(last.value.func).startswith("show.") and all(map(_is_plain, calls))
+
+
+def asks(source: str) -> bool:
+    """Whether a code cell is a guess or a Recall: one call, below a line that Colab takes for a title."""
+    return re.match(r"(#.*\n)?segnb\.demos\.(guess|recall)\(", source) is not None
 
 
 def _only_asserts(statements):

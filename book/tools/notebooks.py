@@ -97,6 +97,16 @@ def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def plays(cell: nbformat.NotebookNode) -> bool:
+    """Whether a code cell is a demo or a quiz: one call whose HTML is there to be used, not code to be read."""
+    return re.match(r"(#.*\n)?segnb\.demos\.", cell.source) is not None
+
+
+def teaching_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The code cells that a learner reads: without demos and quizzes."""
+    return [cell for cell in code_cells(notebook) if not plays(cell)]
+
+
 def code_lines(cell: nbformat.NotebookNode) -> int:
     """Lines of a cell that are not blank."""
     return sum(bool(line.strip()) for line in cell.source.splitlines())

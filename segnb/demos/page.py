@@ -5,16 +5,16 @@ from importlib.resources import files
 from ..show import style
 from ..show.live import WHERE, Live, identifier, quoted
 
-_PAGE = """<div id="{id}" class="ep-demo" role="group" aria-label="{label}">
+_PAGE = """<div id="{id}" class="{kind}" role="group" aria-label="{label}">
 <style>{css}</style>
-<div class="ep-still">{still}<p>{alt} {where}</p></div>
+{still}
 <script>
 (function () {{
 {kit}
 {demo}
 for (const root of document.querySelectorAll('[id="{id}"]')) {{
   if (root.demo) continue;
-  root.querySelector(".ep-still").remove();
+  root.querySelector(".ep-still")?.remove();
   root.demo = demo(root, {options});
 }}
 }})();
@@ -32,18 +32,30 @@ def page(script, label, still, *, name=None, **options):
     from base64 import b64encode
     from html import escape
 
-    folder = files(__package__)
     width = round(still.figure.get_figwidth() * style.SHOWN)
     image = f'<img alt="{escape(still.alt)}" src="data:image/png;base64,{b64encode(still.png).decode()}"'
-    html = _PAGE.format(
-        id="-".join(["ep-demo", script, *([identifier(name)] if name else [])]).replace("_", "-"),
-        label=escape(label),
-        css=folder.joinpath("kit.css").read_text("utf-8"),
-        still=f'{image} width="{width}">',
-        alt=escape(still.alt),
-        where=escape(WHERE),
-        kit=folder.joinpath("kit.js").read_text("utf-8"),
-        demo=folder.joinpath(f"{script}.js").read_text("utf-8"),
-        options=quoted({"colours": style.COLOURS, "wrong": style.ERROR, **options}),
+    html = wrapped(
+        script,
+        "-".join(["ep-demo", script, *([identifier(name)] if name else [])]).replace("_", "-"),
+        label,
+        f'<div class="ep-still">{image} width="{width}"><p>{escape(still.alt)} {escape(WHERE)}</p></div>',
+        options={"colours": style.COLOURS, "wrong": style.ERROR, **options},
     )
     return Live(html, f"{label}: {still.alt}", still.png, width)
+
+
+def wrapped(script, id, label, still, *, options, kind="ep-demo", css="kit.css"):
+    """The HTML of an element `id` of class `kind`: a style sheet, `still` for where no scripts run, kit.js, `script`.js."""
+    from html import escape
+
+    folder = files(__package__)
+    return _PAGE.format(
+        id=id,
+        kind=kind,
+        label=escape(label),
+        css=folder.joinpath(css).read_text("utf-8"),
+        still=still,
+        kit=folder.joinpath("kit.js").read_text("utf-8"),
+        demo=folder.joinpath(f"{script}.js").read_text("utf-8"),
+        options=quoted(options),
+    )

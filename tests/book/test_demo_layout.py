@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from book.tools import notebooks
 from segnb import demos
 from tests.book.pages import soup, visit
-from tests.demos.test_page import shot
+from tests.demos.test_page import ALL, shot
 
 PREFIX = "ep-"
 TALLEST = {1280: 700, 360: 788}  # pixels a demo may take, so that control and effect are seen at once
@@ -120,7 +120,7 @@ def places(site):
         if ids := [tag["id"] for tag in html.select(".ep-demo, .ep-player")]:
             found[page.as_posix()] = ids
     there = {name for ids in found.values() for name in ids}
-    assert there >= {f"ep-demo-{name.replace('_', '-')}" for name in demos.__all__}
+    assert there >= {f"ep-demo-{name.replace('_', '-')}" for name in ALL}
     assert any(name.startswith("ep-player-") for name in there)
     return found
 

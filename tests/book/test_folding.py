@@ -25,6 +25,9 @@ for i in (1, 2):
 show.compare(rows, data=val)
 ===
 show.explore(net, image)
+===
+# @title Guess first
+segnb.demos.guess("How many?", 1, "One.", within=0)
 """
 SHOWN = """
 net = segnb.models.UNet()

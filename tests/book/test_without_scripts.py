@@ -79,7 +79,7 @@ def test_pictures_and_what_moves_have_a_sentence_as_plain_text(path):
         if (
             "image/png" in data
             or "ep-player" in data.get("text/html", "")
-            or "ep-demo" in data.get("text/html", "")
+            or 'class="ep-demo"' in data.get("text/html", "")
         ):
             said = data["text/plain"]
             assert re.fullmatch(r"[^<].*[.?!]", said, flags=re.S), said
@@ -88,11 +88,20 @@ def test_pictures_and_what_moves_have_a_sentence_as_plain_text(path):
 
 
 @every
+def test_questions_keep_their_folds(path):
+    for source, output in outputs(path):
+        if 'class="ep-quiz"' in output.get("data", {}).get("text/html", ""):
+            left = sanitised(output.data["text/html"])
+            assert left.find("details"), source
+            assert "Answer: " in output.data["text/plain"], source
+
+
+@every
 def test_a_table_in_html_has_its_twin_in_text(path):
     for source, output in outputs(path):
         if (
             "<table" in output.get("data", {}).get("text/html", "")
-            and "ep-demo" not in output.data["text/html"]
+            and 'class="ep-demo"' not in output.data["text/html"]
         ):
             for cell in BeautifulSoup(output.data["text/html"], "html.parser").find_all(["th", "td"]):
                 assert cell.get_text() in output.data["text/plain"], source
@@ -120,9 +129,10 @@ def made(thing):
         show.compare([torch.eye(3)], alt="A bright diagonal of three pixels."),
         show.player([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)], ["All is dark.", "All is bright."]),
         demos.transposed(),
+        demos.guess("How many classes?", {"two": "Cell and membrane.", "three": "Void is no class."}),
         show.table({"U-Net": [31_030_658, 0.9]}, ["parameters", "time (s)"]),
     ],
-    ids=["picture", "player", "demo", "table"],
+    ids=["picture", "player", "demo", "quiz", "table"],
 )
 def test_what_is_made_today_is_neither_empty_nor_dumb(thing):
     output = made(thing)
