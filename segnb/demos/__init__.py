@@ -4,6 +4,7 @@ Each demo is a function here, a JavaScript file of the same name beside it, and 
 the JavaScript computes in a real browser with torch's.
 """
 
+from .ask import ask
 from .atrous import atrous
 from .finer_map import finer_map
 from .loss_painter import loss_painter
@@ -12,4 +13,4 @@ from .one_pixel import one_pixel
 from .transposed import transposed
 from .unpooling import unpooling
 
-__all__ = ["atrous", "finer_map", "loss_painter", "measures", "one_pixel", "transposed", "unpooling"]
+__all__ = ["ask", "atrous", "finer_map", "loss_painter", "measures", "one_pixel", "transposed", "unpooling"]

@@ -25,7 +25,8 @@ class Interpreter:
     """The program itself in torch, with its own numbers: what the page has to find, map by map."""
 
     def __init__(self, written, weights):
-        self.program, self.numbers = written, torch.frombuffer(bytearray(weights.bytes()), dtype=torch.float16)
+        self.program = written
+        self.numbers = torch.from_numpy(np.frombuffer(weights.bytes(), np.float16).copy())
 
     def read(self, place, *shape):
         count = int(np.prod(shape))
@@ -144,8 +145,9 @@ def compare(browser, module, shape, most, *, compiled=True):
         plain = module.eval()(image)
     for k, found in enumerate(in_page(browser, written, weights, image, compiled=compiled)):
         assert off(found, right[k]) <= most, (k, written["steps"][k - 1])
-    # The program is the module, but for float16's eleven bits.
-    assert off(right[written["output"]], plain) <= 0.02
+    # The program is the module, but for float16's eleven bits, which move a maximum here and there.
+    answer = right[written["output"]]
+    assert (answer - plain).abs().mean() <= 0.01 * plain.abs().max()
     return torch_side
 
 
@@ -167,6 +169,7 @@ def norm(channels):
     return layer
 
 
+PER_CHANNEL = torch.tensor([[[1.0]], [[2.0]], [[4.0]]])
 OPERATIONS = {
     "convolution": nn.Conv2d(3, 5, 3),
     "1×1": nn.Conv2d(3, 4, 1),
@@ -191,7 +194,7 @@ OPERATIONS = {
     "batch norm alone": nn.Sequential(norm(3), nn.ReLU()),
     "ReLU alone": nn.Sequential(nn.MaxPool2d(3), nn.ReLU()),
     "a map before and after ReLU": Calls(lambda x, conv: torch.cat([y := conv(x), y.relu()], 1), nn.Conv2d(3, 4, 3)),
-    "add, sub, mul, div": Calls(lambda x: (x - 0.5) / torch.tensor([1.0, 2, 4])[:, None, None] * 3 + 1),
+    "add, sub, mul, div": Calls(lambda x: (x - 0.5) / PER_CHANNEL * 3 + 1),
     "two maps added": Calls(lambda x, conv: (conv(x) + x).relu(), nn.Conv2d(3, 3, 1)),
     "crop": Calls(lambda x: x[:, :, 3:-2, 1:9]),
     "every second pixel": Calls(lambda x: x[..., ::2, 1::3]),

@@ -240,7 +240,7 @@ const engine = function () {
   }
 
   // What one pixel of map k can depend on: the rows and columns [top, bottom, left, right] of the image, both ends
-  // included. From the last step to the first, each operation says what it reads.
+  // included; beyond the image's edges stands padding. From the last step to the first, each operation says what it reads.
   function reach(program, k, row, column) {
     const shapes = [program.image, ...program.steps.map((step) => step.shape)], seen = shapes.map(() => null);
     const reads = {
@@ -263,8 +263,8 @@ const engine = function () {
       step.from.slice(0, step.op === "unpool" ? 1 : 2 ** 9).forEach(function (source, number) {
         if (step.silent && step.silent.includes(number)) return;
         const view = seen[at].map(function (span, axis) {
-          const from = shapes[source][axis + 1], to = step.shape[axis + 1], read = reads[step.op] ? reads[step.op](step, span, axis, from, to) : from === 1 ? [0, 0] : span;
-          return [Math.max(0, read[0]), Math.min(from - 1, read[1])];
+          const from = shapes[source][axis + 1], to = step.shape[axis + 1];
+          return reads[step.op] ? reads[step.op](step, span, axis, from, to) : span;
         });
         const known = seen[source];
         seen[source] = known ? known.map((span, axis) => [Math.min(span[0], view[axis][0]), Math.max(span[1], view[axis][1])]) : view;
