@@ -99,12 +99,12 @@ const demo = function (root, options) {
   const choices = Object.keys(help).map((tool) => kit.button(tool, function () { state.tool = tool; source = held = null; mark(); said.point(help[tool]); }));
   const colours = options.swatches.map(([name, rgb], i) => kit.make("button", { type: "button", class: "ep-colour", "aria-label": `the colour of ${name}`, title: name,
     style: `background:${kit.css(rgb)}`, onclick() { state.colour = i; state.tool = "paint"; mark(); } }));
-  const brush = kit.button("", function () { state.brush = (state.brush + 1) % 3; mark(); });
+  const brush = kit.make("button", { type: "button", "aria-label": "size of the brush", onclick() { state.brush = (state.brush + 1) % 3; mark(); } });
   tools.append(...choices, brush, ...colours);
   const mark = function () {
     choices.forEach((button) => button.setAttribute("aria-pressed", button.textContent === state.tool));
     colours.forEach((button, i) => button.setAttribute("aria-pressed", i === state.colour && state.tool === "paint"));
-    brush.textContent = ["fine", "medium", "broad"][state.brush] + " brush";
+    brush.textContent = ["fine", "medium", "broad"][state.brush];
     picture.style.touchAction = state.tool === "look" ? "manipulation" : "none";
   };
   const radius = () => (wide / 64) * [1, 2.5, 5][state.brush];
@@ -330,7 +330,7 @@ const demo = function (root, options) {
       const small = canvas(map.columns, map.rows);
       draw(small, map.rows, map.columns, (p) => heat[map.bytes[p]]);
       return kit.make("button", { type: "button", "aria-pressed": n === state.map, "aria-label": `map ${map.channel}, shown large`, onclick() { state.map = state.map === n ? null : n; show(); } },
-        small, state.stage === null && options.classes[map.channel] ? options.classes[map.channel] : `map ${map.channel}`);
+        small, state.stage === null && options.classes[map.channel] ? options.classes[map.channel] : `#${map.channel}`);
     }));
     point();
     check();

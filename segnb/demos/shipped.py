@@ -16,14 +16,22 @@ def shipped(name) -> dict:
     if name not in SHIPPED:
         raise ValueError(f"no network {name!r} ships with segnb; there are: {', '.join(SHIPPED)}")
     about = SHIPPED[name]
-    kind, size, places = about["pictures"]
-    pictures = data.load(kind, "val", size=size)
+    kind, places, side = about["pictures"]
+    pictures = data.load(kind, "val")
     model = load_trained(name).cpu()
     return {
-        "model": about["models"](model) if "models" in about else model, "data": pictures,
-        "pictures": [pictures[k][0] for k in places], "switch": about.get("switch"),
+        "model": about["models"](model), "data": pictures,
+        "pictures": [_middle(pictures[k][0], side) for k in places], "switch": about["switch"],
         "questions": [_counted(question, pictures.classes) for question in about["questions"]],
     }  # fmt: skip
+
+
+def _middle(image, side):
+    """The square of `side` pixels in the middle of C×H×W; None: all of it."""
+    if side is None:
+        return image
+    top, left = ((whole - side) // 2 for whole in image.shape[1:])
+    return image[:, top : top + side, left : left + side]
 
 
 def _counted(question, classes):
@@ -103,13 +111,57 @@ def _again(model, **changes):
     return other.eval()
 
 
+WALL = {"picture": 0, "box": (28, 98, 44, 118)}  # of the house on the right
+STREETS = ("street", (5, 1, 8), None)
 SHIPPED = {
     "street": {
-        "pictures": ("street", None, (5, 1, 8)),
+        "pictures": STREETS,
+        "models": _unets,
+        "switch": "skips silenced",
         "questions": (
-            {"text": "Make the net call the wall in the frame a road. What did you have to change?", "picture": 0, "box": (34, 56, 46, 72), "become": "road"},
-            "Move a car up into the sky. Is it still a car there? And its shadow?",
-            "Draw a pole with the fine brush. How thick must it be before the net sees it?",
+            {**WALL, "become": "road", "text": "Make the net call the wall in the frame a road. What did you have to change?"},
+            "Move the car up into the sky. Is it still a car there?",
+            "Draw a pole with the fine brush. How tall must it be before the net sees it?",
+        ),
+    },
+    "unet": {
+        "pictures": ("cells", (0, 1, 2), 188),
+        "models": _unets,
+        "switch": "skips silenced",
+        "questions": (
+            {"picture": 0, "box": (104, 108, 120, 124), "become": "membrane", "text": "Make the net draw membrane in most of the frame. What must a membrane look like?"},
+            "Rub out a stretch of membrane with the light colour. How long may the gap be before two cells are one?",
+            "Silence the finest skip, then the deepest. Which of them draws the thin lines? (No net was trained so: it shows what these weights rely on.)",
+        ),
+    },
+    "segnet": {
+        "pictures": STREETS,
+        "models": _segnets,
+        "switch": "on the way up",
+        "questions": (
+            {**WALL, "become": "tree", "text": "Make the net call the wall in the frame a tree. Is the colour enough?"},
+            "Choose encoder.0 and point along the edge of the car. Which pixel of each window is remembered?",
+            "Switch to bilinear. These weights were trained with remembered places, so this only breaks the net: what goes first, areas or outlines?",
+        ),
+    },
+    "fcn": {
+        "pictures": STREETS,
+        "models": _fcns,
+        "switch": "FCN",
+        "questions": (
+            {**WALL, "become": "sky", "text": "Make the net call the wall in the frame sky. How far over the frame do you have to paint?"},
+            "Move the car to the left. In what steps does its mask follow?",
+            "Switch to 16s and 32s. These scores were trained as a sum of three; alone they answer what is left: which classes does the coarse map not have?",
+        ),
+    },
+    "deeplabv3": {
+        "pictures": ("worlds", (0, 1, 2), None),
+        "models": _deeplabs,
+        "switch": "stride: rates",
+        "questions": (
+            {"picture": 0, "box": (12, 48, 28, 72), "become": "river", "text": "Turn the road in the frame into a river, and do not touch the grey."},
+            "How much of the country has to change before the answer tips?",
+            "The same weights at other rates: with 1, 1, 1, how near must the sand lie to be seen? (They were trained at 2, 4, 6.)",
         ),
     },
 }  # fmt: skip
