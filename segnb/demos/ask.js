@@ -1,6 +1,7 @@
 // Ask a trained network: paint on a picture, and every stage of the net answers while one draws.
 const demo = function (root, options) {
   root.classList.add("ep-ask");
+  root.style.setProperty("--ep-ratio", options.programs[0].image[2] / options.programs[0].image[1]);
   const parts = engine(), [channels, high, wide] = options.programs[0].image, size = high * wide;
   const state = { picture: 0, tool: "paint", colour: 0, brush: 1, variant: 0, stage: null, map: null, question: 0, at: [high >> 1, wide >> 1] };
   let original = null, pixels = null, reply = null, source = null, held = null;
@@ -253,9 +254,9 @@ const demo = function (root, options) {
     if (drawn === state.variant) return;
     drawn = state.variant;
     network.replaceChildren(...stages().map(function ([name, k]) {
-      const [count, rows, columns] = program().steps[k - 1].shape, level = Math.max(0, Math.log2(high / rows));
-      const small = canvas(columns, rows, { style: `width:${Math.max(46, 100 - 11 * level)}%` });
-      return kit.make("button", { type: "button", style: `margin-top:${Math.round(7 * level)}px`, "aria-label": `${name}: ${count} maps of ${rows} × ${columns}`, "data-stage": name, title: name,
+      const [count, rows, columns] = program().steps[k - 1].shape, level = Math.min(4, Math.max(0, Math.log2(high / rows)));
+      const small = canvas(columns, rows, { style: `width:${100 - 8 * level}%` });
+      return kit.make("button", { type: "button", style: `margin-top:${Math.round(5 * level)}px`, "aria-label": `${name}: ${count} maps of ${rows} × ${columns}`, "data-stage": name, title: name,
         onclick() { state.stage = state.stage === name ? null : name; state.map = null; ask(); } }, small, kit.make("span", { class: "ep-name" }, name.split(".").slice(-2).join(".")));
     }));
   };

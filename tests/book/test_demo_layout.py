@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 
 from book.tools import notebooks
 from segnb import demos
+from segnb.demos.shipped import SHIPPED
 from tests.book.test_site import visit
 from tests.demos.test_page import shot
 
@@ -120,7 +121,8 @@ def places(site):
         if ids := [tag["id"] for tag in html.select(".ep-demo, .ep-player")]:
             found[page.as_posix()] = ids
     there = {name for ids in found.values() for name in ids}
-    assert there >= {f"ep-demo-{name.replace('_', '-')}" for name in demos.__all__}
+    assert there >= {f"ep-demo-{name.replace('_', '-')}" for name in demos.__all__ if name != "ask"}
+    assert there >= {f"ep-demo-ask-{name}" for name in SHIPPED}
     assert any(name.startswith("ep-player-") for name in there)
     return found
 

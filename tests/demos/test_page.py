@@ -15,7 +15,7 @@ from segnb.show import style
 from segnb.show.live import WHERE
 from tests.show.test_figures import contrast
 
-ALL = demos.__all__
+ALL = [name for name in demos.__all__ if name != "ask"]  # it needs a network, and has tests of its own
 FIELDS = ["loss_painter", "measures", "unpooling"]  # demos with a field of pixels to press
 
 
