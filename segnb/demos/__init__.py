@@ -5,6 +5,7 @@ the JavaScript computes in a real browser with torch's. `guess` and `recall` ask
 """
 
 from .alignment import alignment
+from .ask import ask
 from .atrous import atrous
 from .finer_map import finer_map
 from .loss_painter import loss_painter
@@ -17,6 +18,7 @@ from .unpooling import unpooling
 
 __all__ = [
     "alignment",
+    "ask",
     "atrous",
     "finer_map",
     "guess",

@@ -10,8 +10,7 @@ _PAGE = """<div id="{id}" class="{kind}" role="group" aria-label="{label}">
 {still}
 <script>
 (function () {{
-{kit}
-{demo}
+{script}
 for (const root of document.querySelectorAll('[id="{id}"]')) {{
   if (root.demo) continue;
   root.querySelector(".ep-still")?.remove();
@@ -22,30 +21,34 @@ for (const root of document.querySelectorAll('[id="{id}"]')) {{
 </div>"""
 
 
-def page(script, label, still, *, name=None, **options):
+def page(script, label, still, *, name=None, parts=(), **options):
     """Wrap the demo in `script`.js. → `Live`
 
     `label`: what it is, in a few words. `still`: the `Picture` that stands there where scripts do not run (GitHub, a
     notebook not yet trusted, paper); its alt text stands below it. `name`: part of the element's id, needed only where
-    a page holds the demo twice. `options` reach the JavaScript as an object, together with the book's colours.
+    a page holds the demo twice. `parts`: more files of JavaScript that it needs; styles of its own stand in `script`.css.
+    `options` reach the JavaScript as an object, together with the book's colours.
     """
     from base64 import b64encode
     from html import escape
 
     width = round(still.figure.get_figwidth() * style.SHOWN)
     image = f'<img alt="{escape(still.alt)}" src="data:image/png;base64,{b64encode(still.png).decode()}"'
+    own = files(__package__) / f"{script}.css"
     html = wrapped(
         script,
         "-".join(["ep-demo", script, *([identifier(name)] if name else [])]).replace("_", "-"),
         label,
         f'<div class="ep-still">{image} width="{width}"><p>{escape(still.alt)} {escape(WHERE)}</p></div>',
+        parts=parts,
+        sheets=("kit.css", *([own.name] if own.is_file() else [])),
         options={"colours": style.COLOURS, "wrong": style.ERROR, **options},
     )
     return Live(html, f"{label}: {still.alt}", still.png, width)
 
 
-def wrapped(script, id, label, still, *, options, kind="ep-demo", css="kit.css"):
-    """The HTML of an element `id` of class `kind`: a style sheet, `still` for where no scripts run, kit.js, `script`.js."""
+def wrapped(script, id, label, still, *, options, kind="ep-demo", sheets=("kit.css",), parts=()):
+    """The HTML of an element `id` of class `kind`: style `sheets`, `still` for where no scripts run, kit.js, `parts`, `script`.js."""
     from html import escape
 
     folder = files(__package__)
@@ -53,9 +56,10 @@ def wrapped(script, id, label, still, *, options, kind="ep-demo", css="kit.css")
         id=id,
         kind=kind,
         label=escape(label),
-        css=folder.joinpath(css).read_text("utf-8"),
+        css="".join(folder.joinpath(sheet).read_text("utf-8") for sheet in sheets),
         still=still,
-        kit=folder.joinpath("kit.js").read_text("utf-8"),
-        demo=folder.joinpath(f"{script}.js").read_text("utf-8"),
+        script="\n".join(
+            folder.joinpath(part).read_text("utf-8") for part in ("kit.js", *parts, f"{script}.js")
+        ),
         options=quoted(options),
     )

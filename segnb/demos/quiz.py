@@ -75,7 +75,7 @@ class Quiz:
             label,
             f'<div class="ep-folds">{"".join(map(folds, items))}</div>',
             kind="ep-quiz",
-            css="quiz.css",
+            sheets=("quiz.css",),
             options={"recall": use == "recall", "items": items},
         )
         self.text = "\n\n".join(f"{label}: {_plain(item)}" for item in items)

@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 
 from book.tools import notebooks
 from segnb import demos
+from segnb.demos.shipped import SHIPPED
 from tests.book.pages import soup, visit
 from tests.demos.test_page import ALL, shot
 
@@ -121,6 +122,7 @@ def places(site):
             found[page.as_posix()] = ids
     there = {name for ids in found.values() for name in ids}
     assert there >= {f"ep-demo-{name.replace('_', '-')}" for name in ALL}
+    assert there >= {f"ep-demo-ask-{name}" for name in SHIPPED}
     assert any(name.startswith("ep-player-") for name in there)
     return found
 

@@ -78,8 +78,17 @@ def test_directives_are_recognised():
 
 @every
 def test_is_small_enough(path):
-    assert path.stat().st_size <= 4_000_000
-    for cell in notebooks.code_cells(notebooks.read(path)):
+    notebook = notebooks.read(path)
+    live = [
+        output.data["text/html"]
+        for cell in notebooks.code_cells(notebook)
+        for output in cell.outputs
+        if 'id="ep-demo-ask' in output.get("data", {}).get("text/html", "")
+    ]
+    assert path.stat().st_size - sum(map(len, live)) <= 4_000_000
+    nets = sum(len(weights) for html in live for weights in re.findall(r'"weights": "([^"]*)"', html))
+    assert nets <= 1_400_000, "the nets that run in a page of the book are apart from that, and small"
+    for cell in notebooks.code_cells(notebook):
         for output in notebooks.pictures(cell):
             for mime, data in output.data.items():
                 if mime.startswith("image/"):

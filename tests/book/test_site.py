@@ -6,6 +6,7 @@ from urllib.parse import urlparse
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 from book.tools import course_site, icons, notebooks
 from segnb.show import style
@@ -383,8 +384,7 @@ def test_the_landing_page_s_street(address, browser):
 def test_the_street_is_dragged_and_moved_by_keys(address, browser):
     visit(browser, f"{address}/book/index.html", 800, "light")
     browser.run("document.querySelector('figure.ep-wipe').scrollIntoView({block: 'center'})")
-    from bs4 import BeautifulSoup
-from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver import ActionChains, Keys
 
     layers = browser.driver.find_element("css selector", "figure.ep-wipe .ep-layers")
     slider = browser.driver.find_element("css selector", "figure.ep-wipe input")

@@ -15,9 +15,8 @@ from segnb.show import style
 from segnb.show.live import WHERE
 from tests.show.test_figures import contrast
 
-ALL = [
-    name for name in demos.__all__ if name not in ("guess", "recall")
-]  # which play; those ask: test_quiz.py
+# Which play: a guess asks (test_quiz.py), and `ask` needs a network (test_ask.py).
+ALL = [name for name in demos.__all__ if name not in ("ask", "guess", "recall")]
 FIELDS = ["loss_painter", "measures", "unpooling"]  # demos with a field of pixels to press
 
 
