@@ -207,7 +207,7 @@ def honest() -> dict[str, Entry]:
         "ada": one(own("ada", number_of("ada")), FULL),
         "ben": one(own("ada", number_of("ada")), FULL),
         "cem": one(own("cem", number_of("ada")), FULL),
-        "borrows": one(sheet(marked("from segnb.exercises.unet import crop_and_concat")), FULL, notes="the course's own"),
+        "borrows": one(sheet(marked("from segnb.exercises.tasks.unet import crop_and_concat")), FULL, notes="the course's own"),
         "twin": one(sheet(body(LINES + "  # mine")), FULL, notes="the same text as"),
     }  # fmt: skip
 
@@ -344,7 +344,7 @@ def hostile_ones() -> dict[str, Entry]:
         "link": Entry({"a.ipynb": link}, None, "is a link"),
         "link_beside": Entry({"a.ipynb": packed(sheet(RIGHT)), "b.ipynb": link}, FULL),
         "zip_slip": Entry({"a.zip": zipped(("../../../mine.ipynb", packed(sheet(RIGHT))))}, FULL),
-        "=cmd|' /C calc'!A0": one(sheet(RIGHT), FULL),
+        "=cmd|' C calc'!A0": one(sheet(RIGHT), FULL),
         "\t=1+1": one(sheet(RIGHT), FULL),
         os.fsdecode(b"\xff\xfename"): one(sheet(RIGHT), FULL),
         "\x1b[2Jclear": one(sheet(RIGHT), FULL),

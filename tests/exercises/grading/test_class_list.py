@@ -162,7 +162,7 @@ def test_the_form_of_before_2014():
     "raw", [b"", b"  ", b"{", b"[1]", b"[" * 10**5, b"\xff" * 99, b'{"cells": 3}', b'{"cells": [[]]}']
 )
 def test_what_is_no_notebook_says_so(raw):
-    with pytest.raises(unpack.Unreadable, match="a.ipynb is (empty|damaged or not a notebook)"):
+    with pytest.raises(unpack.Unreadable, match=r"a\.ipynb is (empty|damaged or not a notebook)"):
         unpack.read_cells("a.ipynb", raw)
 
 

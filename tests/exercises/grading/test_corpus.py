@@ -38,8 +38,9 @@ def state(home):
     outside = {"grades.csv", "reports"}
     places = [Path(where, name) for where, _, names in os.walk(home) for name in names]
     kept = [path for path in places if path.relative_to(home).parts[0] not in outside]
-    package = [path for path in Path(grading.__file__).parents[2].rglob("*.py")]
-    return {os.fsencode(path): path.lstat()[:2] + path.lstat()[6:9] for path in kept + package}
+    package = list(Path(grading.__file__).parents[2].rglob("*.py"))
+    found = {os.fsencode(path): path.lstat() for path in kept + package}
+    return {path: (kind.st_mode, kind.st_size, kind.st_mtime_ns) for path, kind in found.items()}
 
 
 def left_behind(before):
