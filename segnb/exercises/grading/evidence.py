@@ -32,7 +32,8 @@ def without_texts(statement: ast.stmt) -> ast.stmt:
     body = getattr(statement, "body", [])
     first = body[0] if isinstance(body, list) and body else None
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(body) > 1:
-        statement = type(statement)(**{**dict(ast.iter_fields(statement)), "body": body[1:]})
+        fields = {**dict(ast.iter_fields(statement)), "body": body[1:]}
+        return ast.copy_location(type(statement)(**fields), statement)
     return statement
 
 

@@ -73,7 +73,7 @@ def test_a_person_is_a_folder_or_a_file_and_has_all_their_copies(tmp_path):
         "06_unet": ["06_unet.ipynb"],
         "ada": ["a.ipynb", "B.IPYNB"],
         "ben": ["ben (1).ipynb", "ben.ipynb"],
-        **dict.fromkeys(("cem.pdf", "dan.rar", "empty", "eve", "fay"), []),
+        **{name: [] for name in ("cem.pdf", "dan.rar", "empty", "eve", "fay")},
     }
     problems = {
         person.label: person.problems for person in class_list.people(tmp_path, set()) if not person.files
