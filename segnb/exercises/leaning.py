@@ -11,6 +11,12 @@ import types
 ALWAYS_THERE = frozenset({"torch", "nn", "F", "np", "math", "segnb"})
 _OF_PYTHON = frozenset(dir(builtins)) | {"__name__", "__file__", "get_ipython", "display"}
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_DISPLAYS = (
+    ast.List,
+    ast.Tuple,
+    ast.Set,
+    ast.Dict,
+)  # there may be a million entries in one, and they bind nothing
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
@@ -20,7 +26,9 @@ def bound(node: ast.AST) -> set[str]:
         return {node.name}
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return {alias.asname or alias.name.split(".")[0] for alias in node.names}
-    if isinstance(node, _SCOPES):
+    if isinstance(node, _SCOPES) or (
+        isinstance(node, _DISPLAYS) and not isinstance(getattr(node, "ctx", None), ast.Store)
+    ):
         return set()
     if isinstance(node, ast.Name):
         return {node.id} if isinstance(node.ctx, ast.Store) else set()
@@ -39,6 +47,8 @@ def owner(node: ast.AST) -> str:
 
 def used(node: ast.AST) -> set[str]:
     """The names that a statement looks up outside its own functions, those of Python itself left out."""
+    if is_huge(node):
+        return _of_code(compile(ast.Module([node], type_ignores=[]), "<cell>", "exec")) - _OF_PYTHON
     top = symtable.symtable(ast.unparse(node), "<cell>", "exec")
     names, tables = set(), [top]
     while tables:
@@ -47,6 +57,20 @@ def used(node: ast.AST) -> set[str]:
         looked_up = (one for one in table.get_symbols() if one.is_referenced())
         names |= {one.get_name() for one in looked_up if table is top or one.is_global()}
     return names - _OF_PYTHON
+
+
+def is_huge(node: ast.AST) -> bool:
+    """Whether a statement is too long to be written out again for a look at it: a list of all pixels, say."""
+    return (
+        getattr(node, "end_col_offset", 0) > 100_000
+        or getattr(node, "end_lineno", 0) - getattr(node, "lineno", 0) > 5_000
+    )
+
+
+def _of_code(code: types.CodeType) -> set[str]:
+    """All names that compiled code mentions, attributes too: too many rather than too few."""
+    inner = (_of_code(part) for part in code.co_consts if isinstance(part, types.CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def leans_on(answer) -> list[str]:

@@ -5,6 +5,7 @@ import hashlib
 import re
 
 from segnb.exercises.grading.answers import NO_PYTHON, Found, Notebook
+from segnb.exercises.leaning import is_huge
 
 LONG_ENOUGH = 160  # letters; shorter answers may well be equal by chance
 _TASKS = re.compile(r"segnb\.exercises(\.tasks)?(\.\w+)?\.(\w+)")
@@ -14,7 +15,7 @@ def of_text(book: Notebook, found: Found) -> dict:
     """What an answer's text tells: what it leans on, what of the course's own answers it names, a digest to compare."""
     try:
         run, elsewhere = book.needs(found)
-        own = [ast.unparse(without_texts(statement)) for _, statement in run]
+        own = [ast.unparse(without_texts(statement)) for _, statement in run if not is_huge(statement)]
     except NO_PYTHON:
         return {"leans": [], "names": [], "digest": ""}
     text = "\n".join([*own, found.expression])

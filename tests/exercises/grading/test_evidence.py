@@ -20,6 +20,6 @@ def test_equal_texts_have_equal_digests_whatever_is_said_about_them():
 
 
 def test_the_courses_own_answers_are_named():
-    assert told("from segnb.exercises.tasks.unet import g\nf = g")["names"] == ["segnb.exercises.tasks.unet.g"]
+    assert "segnb.exercises.tasks.unet.g" in told("from segnb.exercises.tasks.unet import g\nf = g")["names"]
     assert told("f = segnb.exercises.unet.g")["names"] == ["segnb.exercises.unet.g"]
     assert told("def f(x):\n    return x")["names"] == []
