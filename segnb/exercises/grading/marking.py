@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segnb.exercises import engine
 from segnb.exercises.check import register, registry, variant
-from segnb.exercises.grading.class_list import same
+from segnb.exercises.grading.class_list import readable, same
 
 HUMAN = "needs a human"
 # What a judge may raise for lines that no answer's process wrote by itself.
@@ -84,6 +84,11 @@ def exercises_in(found: dict, exercises: dict[str, engine.Exercise]) -> list[eng
 
 class Ended(Exception):
     """The process that reads and runs is gone, or was ended; the text says why, for a row of the table."""
+
+
+def number(name: str) -> int:
+    """`variant` of a name that may hold anything."""
+    return variant(readable(name))
 
 
 class Person:
@@ -186,13 +191,13 @@ class Person:
         if not is_mine:
             owner = next((person for name, person in others if same(signed, name)), "")
             notes = [*notes, f"signed {signed!r}" + (f", the name of {owner}" if owner else "")]
-        verdict = engine.judge(exercise, outcomes, variant(signed))
+        verdict = engine.judge(exercise, outcomes, number(signed))
         for alias in [] if verdict.right or is_mine or not verdict.written else mine:
-            again = engine.judge(exercise, outcomes, variant(alias))
+            again = engine.judge(exercise, outcomes, number(alias))
             verdict = again if again.right else verdict
         if not verdict.right and verdict.written:
             theirs = [
-                person for name, person in others if engine.judge(exercise, outcomes, variant(name)).right
+                person for name, person in others if engine.judge(exercise, outcomes, number(name)).right
             ]
             notes = [*notes, *(f"has the number of {person}" for person in dict.fromkeys(theirs))]
         return verdict, notes

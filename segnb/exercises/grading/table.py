@@ -13,6 +13,7 @@ from segnb.exercises.grading.marking import HUMAN
 COLUMNS = ("student", "exercise", "points", "max", "how found", "first failed hint", "seconds", "notes")
 FORMULA = tuple("=+-@|%＝＋－＠")
 LONGEST = 2_000  # letters in a cell
+FEW = 5  # names in a note
 
 
 def harmless(value):
@@ -65,9 +66,10 @@ def note_twins(results: list[dict]) -> None:
             groups[exercise, digest].append(result)
     for (exercise, _), alike in groups.items():
         for result in alike if len(alike) > 1 else []:
-            others = ", ".join(harmless(other["student"]) for other in alike if other is not result)
+            others = [harmless(other["student"]) for other in alike if other is not result]
+            more = f" and {len(others) - FEW} others" if len(others) > FEW else ""
             (mark,) = [mark for mark in result["marks"] if mark["exercise"] == exercise]
-            mark["notes"].append(f"the same text as {others}")
+            mark["notes"].append(f"the same text as {', '.join(others[:FEW])}{more}")
 
 
 class Table:
