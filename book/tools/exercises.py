@@ -19,7 +19,12 @@ from segnb.exercises import registry
 
 MARKER = re.compile(r"# EXERCISE (\w+)\n")
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION", re.MULTILINE | re.DOTALL)
-IN_MARKDOWN = re.compile(r"<!-- BEGIN SOLUTION -->.*?<!-- END SOLUTION -->\n*", re.DOTALL)
+# Not nbgrader's words, which it accepts in answers only.
+IN_MARKDOWN = re.compile(r"<!-- only with the answers -->.*?<!-- end -->\n*", re.DOTALL)
+# What nbgrader takes out of the sheets it makes, and puts back to grade: a check never raises for a learner, and what
+# raises nothing would be full marks.
+HIDDEN = re.compile(r"\n### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS", re.DOTALL)
+INSIST = '\n### BEGIN HIDDEN TESTS\nassert segnb.exercises.passed("{name}")\n### END HIDDEN TESTS'
 # The first heading of a solution notebook; its sheet, word for word the same otherwise, is called "exercises".
 TITLE = re.compile(r"\A(# .*\b)([Ss])olutions$", re.MULTILINE)
 CHECK = re.compile(r'^segnb\.check\("(\w+)"', re.MULTILINE)
@@ -54,6 +59,7 @@ def mark(solution: nbformat.NotebookNode) -> None:
             if len(names) != 1 or names[0] not in registry:
                 raise Malformed(f'a check cell calls segnb.check("name", ...) for one exercise, not {names}')
             points = registry[names[0]].points
+            cell.source = HIDDEN.sub("", cell.source) + INSIST.format(name=names[0])
             own = {
                 "grade_id": f"check_{names[0]}",
                 "solution": False,
@@ -90,6 +96,7 @@ def sheet(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
             )
             continue
         cell.outputs, cell.execution_count = [], None
+        cell.source = HIDDEN.sub("", cell.source)
         if "exercise" in notebooks.tags(cell):
             cell.source = stub(cell.source, exercise_name(cell))
     return result

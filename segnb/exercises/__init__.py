@@ -4,7 +4,7 @@ In a sheet: ``segnb.check("crop_and_concat", crop_and_concat)``, then ``segnb.hi
 ``segnb.solution("crop_and_concat")`` last. The exercises of a chapter are listed in the module of its name in `tasks`.
 """
 
-from segnb.exercises.check import check, hint, registry, solution, variant, yours_or_ours
+from segnb.exercises.check import check, hint, passed, registry, solution, variant, yours_or_ours
 from segnb.exercises.engine import Case, Exercise, Mistake
 from segnb.exercises.tasks import (
     cross_entropy,
@@ -29,6 +29,7 @@ __all__ = [
     "fcn",
     "hint",
     "measuring_masks",
+    "passed",
     "registry",
     "segnet",
     "solution",

@@ -8,9 +8,11 @@ import textwrap
 
 from segnb.exercises import tasks
 from segnb.exercises.engine import Exercise, Verdict, judge
+from segnb.exercises.leaning import leans_on
 
 registry: dict[str, Exercise] = {}
 _steps_given: dict[str, int] = {}
+_held: dict[str, bool] = {}
 
 
 def register(exercises: list[Exercise], into: dict[str, Exercise]) -> None:
@@ -35,8 +37,18 @@ def check(name: str, answer, *, student: str | None = None) -> None:
     if exercise is None:
         return
     verdict = _judge(exercise, answer, student)
+    _held[name] = verdict.right
     print(_report(exercise, verdict))
+    for name_ in leans_on(answer):
+        print(
+            f"○ {name} leans on `{name_}` from another cell. Put it into this one, so that they are handed in together."
+        )
     _insist(verdict.right, f"{name}: {verdict.hint}")
+
+
+def passed(name: str) -> bool:
+    """Whether the last `check` of this exercise held: what a tool asks that takes everything for right that raises nothing."""
+    return _held.get(name, False)
 
 
 def hint(name: str, step: int | None = None) -> None:
@@ -89,20 +101,28 @@ def _find(name: str) -> Exercise | None:
     return None
 
 
+def unwritten(answer) -> bool:
+    """Whether the dots are still there."""
+    return answer is None or answer is ...
+
+
+def misfit(name: str, literal: bool, answer) -> str | None:
+    """The hint for a function where a value is wanted (a literal exercise), or for a value where a function is."""
+    if callable(answer) and literal:
+        return "The value itself is wanted here, and this is a function. Call it, and hand in its result."
+    if not callable(answer) and not literal:
+        return (
+            f'Hand in the function itself, by its name and without calling it: segnb.check("{name}", {name}).'
+        )
+    return None
+
+
 def _judge(exercise: Exercise, answer, student: str | None) -> Verdict:
     none_pass = (False,) * len(exercise.cases)
-    if answer is None or answer is ...:
+    if unwritten(answer):
         return Verdict(none_pass, "not written yet", written=False)
-    if callable(answer) and exercise.literal:
-        return Verdict(
-            none_pass,
-            "The value itself is wanted here, and this is a function. Call it, and hand in its result.",
-        )
-    if not callable(answer) and not exercise.literal:
-        return Verdict(
-            none_pass,
-            f'Hand in the function itself, by its name and without calling it: segnb.check("{exercise.name}", {exercise.name}).',
-        )
+    if wrong_kind := misfit(exercise.name, exercise.literal, answer):
+        return Verdict(none_pass, wrong_kind)
     seed = variant(student or "") if exercise.literal else 0
     return judge(exercise, exercise.observe(answer), seed)
 

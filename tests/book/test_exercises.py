@@ -182,7 +182,7 @@ def test_stubs():
 
 def test_words_for_the_solution_alone_leave_the_sheet():
     words = nbformat.v4.new_markdown_cell(
-        "# Title\n\n<!-- BEGIN SOLUTION -->\nanswers\n<!-- END SOLUTION -->\n\nText\n"
+        "# Title\n\n<!-- only with the answers -->\nanswers\n<!-- end -->\n\nText\n"
     )
     made = tool.sheet(nbformat.v4.new_notebook(cells=[words]))
     assert made.cells[0].source == "# Title\n\nText"
