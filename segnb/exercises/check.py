@@ -9,6 +9,8 @@ import textwrap
 from segnb.exercises import tasks
 from segnb.exercises.engine import Exercise, Verdict, judge
 
+PLACEHOLDERS = ("", "your-id", "your id", "your-name", "your name", "name", "student")
+
 registry: dict[str, Exercise] = {}
 _steps_given: dict[str, int] = {}
 
@@ -66,6 +68,11 @@ def variant(student: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+def is_placeholder(student: str) -> bool:
+    """Whether this is still what the sheet came with, and not a learner's own name."""
+    return student.strip().strip("<>").casefold() in PLACEHOLDERS
+
+
 def yours_or_ours(name: str, answer):
     """The learner's answer if it passes its check, else the course's: so that the picture behind a task can be drawn before
     the task is done, and shows what to expect. KeyError for an unknown name."""
@@ -103,8 +110,12 @@ def _judge(exercise: Exercise, answer, student: str | None) -> Verdict:
             none_pass,
             f'Hand in the function itself, by its name and without calling it: segnb.check("{exercise.name}", {exercise.name}).',
         )
-    seed = variant(student or "") if exercise.literal else 0
-    return judge(exercise, exercise.observe(answer), seed)
+    if student is not None and is_placeholder(student):
+        return Verdict(
+            none_pass,
+            'Your numbers belong to your name: put it where "your-id" stands, and run that cell again.',
+        )
+    return judge(exercise, exercise.observe(answer), variant(student or "") if exercise.literal else 0)
 
 
 def _report(exercise: Exercise, verdict: Verdict) -> str:

@@ -199,6 +199,7 @@ def mark(sandbox: Sandbox, exercise: engine.Exercise, found: Found, imports: lis
         "literal": exercise.literal,
         "use": textwrap.dedent(inspect.getsource(exercise.use)),
         "use_name": exercise.use.__name__,
+        "forbidden": exercise.forbidden,
         "cases": [
             [] if exercise.literal else [engine.encode(value) for value in inputs]
             for inputs in exercise.inputs(seed)
@@ -208,7 +209,7 @@ def mark(sandbox: Sandbox, exercise: engine.Exercise, found: Found, imports: lis
     if "refused" in reply:
         return Mark(0, HUMAN, f"The machine refused to run it: {reply['refused']}", 0)
     try:
-        outcomes = [sound(json.loads(line)) for line in reply["lines"]]
+        outcomes = [engine.sound(json.loads(line)) for line in reply["lines"]]
         verdict = engine.judge(exercise, outcomes, seed)
     except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, IndexError):
         return Mark(0, found.how, "Its process sent back something that is no result.", reply["seconds"])
@@ -218,18 +219,6 @@ def mark(sandbox: Sandbox, exercise: engine.Exercise, found: Found, imports: lis
         hint = limit if reply["end"] == "time" else "Its process ended before it gave a result."
     points = round(exercise.points * sum(verdict.passed) / len(verdict.passed), 2)
     return Mark(points, found.how, hint, reply["seconds"])
-
-
-def sound(plain: dict) -> dict:
-    """An outcome rebuilt from what an untrusted process sent, so that nothing but an outcome is judged."""
-    error = plain["error"]
-    if error is not None:
-        words = {key: str(error[key])[:300] for key in ("type", "text", "line")}
-        error = words | {"unwritten": error["unwritten"] is True}
-    value = plain.get("value")
-    if not isinstance(value, dict) and error is None:
-        raise ValueError("an outcome holds a value or an error")
-    return {"value": value, "error": error, "changed": [int(place) for place in plain["changed"]]}
 
 
 # ---------------------------------------------------------------------------------------------- marking

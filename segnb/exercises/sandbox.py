@@ -109,11 +109,13 @@ def answer(request: dict, reply) -> None:
         return
     use = engine.take
     if not request["literal"]:
-        helpers = prelude()
+        helpers = prelude() | vars(importlib.import_module("segnb.exercises.probes"))
         exec(request["use"], helpers)
         use = helpers[request["use_name"]]
-    for inputs in request["cases"]:
-        note(engine.observe(use, names[request["name"]], tuple(engine.decode(value) for value in inputs)))
+    forbidden = tuple(request.get("forbidden", ()))
+    for case in request["cases"]:
+        inputs = tuple(engine.decode(value) for value in case)
+        note(engine.observe(use, names[request["name"]], inputs, forbidden))
 
 
 def prelude() -> dict:

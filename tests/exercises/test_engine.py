@@ -10,7 +10,7 @@ from torch import nn
 
 import segnb
 from segnb import exercises
-from segnb.exercises import Case, Exercise, Mistake, engine
+from segnb.exercises import Case, Exercise, engine
 from segnb.exercises.check import register
 
 LINE = torch.tensor([1.0, 2.0, 4.0])
@@ -47,13 +47,12 @@ HALVE = Exercise(
         Case("random numbers", lambda seed: (engine.rand(seed, 5),)),
         Case("no numbers at all", (torch.zeros(0),)),
     ),
-    mistakes=(
-        Mistake(lambda line: line * 2, "You double."),
-        Mistake(
-            lambda line: line - 2,
-            lambda got, want, line: f"You subtract: {got[2].item()} from {line[2].item()}.",
+    mistakes={
+        "line / 2 → line * 2": "You double.",
+        lambda line: line - 2: lambda got, want, line: (
+            f"You subtract: {got[-1].item()} from {line[-1].item()}."
         ),
-    ),
+    },
     hints=("one", "two", "three"),
 )
 WIDTH = Exercise(width_of, cases=(Case("7 wide", (torch.zeros(2, 7),)),), hints=("a", "b", "c"))
@@ -62,7 +61,7 @@ NUMBER = Exercise(
     answer_to,
     literal=True,
     cases=(Case("the number", lambda seed: (seed,)),),
-    mistakes=(Mistake(lambda seed: 39, "One less than the smallest."),),
+    mistakes={39: "One less than the smallest."},
     hints=("a", "b", "c"),
 )
 
@@ -135,17 +134,17 @@ def divide_by_zero(line):
     ("answer", "sentence"),
     [
         (lambda line: None, "your answer gives nothing. Does every way through your function end in `return`?"),
-        (lambda line: (line / 2).numpy(), "type ndarray. Turn it into a tensor: torch.from_numpy(...)."),
         (lambda line: line.sum, "type builtin_function_or_method. A method's name needs ()"),
         (lambda line: (x for x in line), "type generator. Collect it first: list(...)."),
         (lambda line: 2.0, "A tensor is wanted, and your answer gives a number. Leave .item() and float() out"),
         (lambda line: [1.0], "your answer gives a list"),
         (lambda line: Uncooperative(), "your answer gives an object of type Uncooperative"),
         (lambda line: line[None] / 2, "the shape should be 3, and yours is 1×3."),
-        (lambda line: line.double() / 2, "the dtype should be torch.float32, and yours is torch.float64."),
-        (lambda line: line.requires_grad_() / 2, "your result carries a gradient"),
+        (lambda line: (line / 2).long(), "the dtype should be torch.float32, and yours is torch.int64."),
+        (lambda line: line.requires_grad_() / 2, "your function changed `line` itself"),
+        (lambda line: line.clone().requires_grad_() / 2, "your result carries a gradient"),
         (lambda line: line / 0 * 0, "your result contains NaN"),
-        (mutate, "your function changed `line` itself, and whoever called it still needs it. Work on a copy: line.clone()."),
+        (mutate, "your function changed `line` itself, and whoever called it still needs it. Work on a copy or a new value: line.clone() if it is a tensor."),
         (lambda line: line / 3, "With line = [1, 2, 4]: the result should be [0.5, 1, 2], and yours is [0.3333, 0.6667, 1.333]. What is half of 4?"),
         (lambda line: line * 2, "✗ You double."),
         (lambda line: line - 2, "✗ You subtract: 2.0 from 4.0."),
@@ -193,7 +192,7 @@ def test_the_mistake_that_agrees_in_most_cases_is_named(said, monkeypatch):
     confusable = Exercise(
         halve,
         cases=(Case("two", (torch.tensor([2.0]),)), Case("three", (torch.tensor([3.0]),))),
-        mistakes=(Mistake(lambda x: x * x, "You square."), Mistake(lambda x: x + x, "You double.")),
+        mistakes={lambda x: x * x: "You square.", lambda x: x + x: "You double."},
         hints=("a", "b", "c"),
     )
     monkeypatch.setitem(exercises.registry, "halve", confusable)

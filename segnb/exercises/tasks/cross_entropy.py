@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from segnb.exercises.engine import Case, Exercise, Mistake, rand
+from segnb.exercises.engine import Case, Exercise, rand
 
 
 def some(seed, n=2, k=4, height=3, width=5):
@@ -34,7 +34,7 @@ def prices_of(log_p):
 
 PIXEL_PRICES = Exercise(
     pixel_prices,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "one pixel with the scores 2, 0.5 and −1, whose truth is class 1: 1.741",
@@ -48,34 +48,19 @@ PIXEL_PRICES = Exercise(
         ),
         Case("two images, four classes, 3×5 pixels", some),
     ),
-    mistakes=(
-        Mistake(
-            prices_of(lambda z: -z.log_softmax(1)),
-            "Your prices are negative: a logarithm of a number below 1 is, so the price needs a minus sign.",
-        ),
-        Mistake(
-            prices_of(lambda z: z.softmax(1)),
-            "This is the probability itself, with a minus sign. The logarithm is missing.",
-        ),
-        Mistake(
-            prices_of(lambda z: z.log_softmax(-1)),
-            "The softmax runs along the wrong axis: the probabilities of one pixel, along the classes (dim 1), should add up to 1.",
-        ),
-        Mistake(
-            prices_of(lambda z: z),
-            "This is the logit itself. A softmax along the classes makes probabilities of the logits first.",
-        ),
-        Mistake(
-            lambda logits, mask: -logits.log_softmax(1).amax(1),
-            "You take the largest probability of each pixel. The price is that of the true class, which `mask` names.",
-        ),
-    ),
+    mistakes={
+        prices_of(lambda z: -z.log_softmax(1)): "Your prices are negative: a logarithm of a number below 1 is, so the price needs a minus sign.",
+        prices_of(lambda z: z.softmax(1)): "This is the probability itself, with a minus sign. The logarithm is missing.",
+        prices_of(lambda z: z.log_softmax(-1)): "The softmax runs along the wrong axis: the probabilities of one pixel, along the classes (dim 1), should add up to 1.",
+        prices_of(lambda z: z): "This is the logit itself. A softmax along the classes makes probabilities of the logits first.",
+        lambda logits, mask: -logits.log_softmax(1).amax(1): "You take the largest probability of each pixel. The price is that of the true class, which `mask` names.",
+    },
     hints=(
         "First the log-probabilities of all classes, then from each pixel's K numbers the one that `mask` names.",
         "logits.log_softmax(dim=1) has the shape N×K×H×W. gather(1, ...) takes one entry along dim 1; it wants an index N×1×H×W.",
         "-logits.log_softmax(1).gather(1, mask[:, None]) has a class axis of length 1 left: take it away with [:, 0].",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- weighted_price
 
@@ -109,7 +94,7 @@ TWO_PIXELS = (
 
 WEIGHTED_PRICE = Exercise(
     weighted_price,
-    points=3,
+    points=3, minutes=12, difficulty=3, importance=4,
     cases=(
         Case(
             "two pixels that weigh 1 and 4 and pay 0.049 and 0.693: 0.564",
@@ -123,11 +108,7 @@ WEIGHTED_PRICE = Exercise(
         ),
         Case(
             "a void pixel changes nothing",
-            (
-                torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3),
-                torch.tensor([[[0, 1, 255]]]),
-                TWO_PIXELS[2],
-            ),
+            (torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3), torch.tensor([[[0, 1, 255]]]), TWO_PIXELS[2]),
             "The third pixel is void: it should be in neither of the two sums.",
         ),
         Case("two images with some void", some_void),
@@ -137,38 +118,20 @@ WEIGHTED_PRICE = Exercise(
             "With nothing to pay for, the loss should be 0.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            weighted_by(lambda w, known: known.sum().clamp_min(1)),
-            "You divide by the number of pixels. Then doubling all weights doubles the loss: divide by the sum of the weights.",
-        ),
-        Mistake(
-            weighted_by(lambda w, known: known.numel()),
-            "You divide by all pixels, void ones too. Divide by the sum of the weights of the labelled ones.",
-        ),
-        Mistake(
-            lambda logits, mask, weight: weighted_price(logits, mask.where(mask != 255, 0), weight),
-            "The void pixels are counted as class 0. A stand-in keeps the index valid, but their weight must then be 0.",
-        ),
-        Mistake(
-            lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)),
-            "This is the mean without weights: `weight` is not used.",
-        ),
-        Mistake(
-            weighted_by(lambda w, known: w.sum().clamp_min(1)),
-            "You divide by at least 1. Small weights may add up to less: only a sum of exactly 0 needs a stand-in.",
-        ),
-        Mistake(
-            weighted_by(lambda w, known: 1),
-            "This is the sum. It grows with the picture: divide it by the sum of the weights.",
-        ),
-    ),
+    mistakes={
+        weighted_by(lambda w, known: known.sum().clamp_min(1)): "You divide by the number of pixels. Then doubling all weights doubles the loss: divide by the sum of the weights.",
+        weighted_by(lambda w, known: known.numel()): "You divide by all pixels, void ones too. Divide by the sum of the weights of the labelled ones.",
+        lambda logits, mask, weight: weighted_price(logits, mask.where(mask != 255, 0), weight): "The void pixels are counted as class 0. A stand-in keeps the index valid, but their weight must then be 0.",
+        lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)): "This is the mean without weights: `weight` is not used.",
+        weighted_by(lambda w, known: w.sum().clamp_min(1)): "You divide by at least 1. Small weights may add up to less: only a sum of exactly 0 needs a stand-in.",
+        weighted_by(lambda w, known: 1): "This is the sum. It grows with the picture: divide it by the sum of the weights.",
+    },
     hints=(
         "Give every pixel its weight: weight[mask]. What should a void pixel's weight be, and which index can stand in for 255?",
         "known = mask != 255; own = mask.where(known, 0); w = weight[own] * known. Then Σ w·price / Σ w.",
         "If Σ w is 0, divide by 1 instead: total.where(total > 0, 1). The sum above the line is 0 then anyway.",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------- logit_pulls
 
@@ -180,7 +143,7 @@ def logit_pulls(logits, mask):
 
 LOGIT_PULLS = Exercise(
     logit_pulls,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "one pixel that gives both classes a half: −0.5 for the true one, 0.5 for the other",
@@ -194,34 +157,19 @@ LOGIT_PULLS = Exercise(
         ),
         Case("two images, four classes", some),
     ),
-    mistakes=(
-        Mistake(
-            lambda logits, mask: -logit_pulls(logits, mask),
-            "The sign is turned round. The gradient is probability minus truth; the step that follows goes against it.",
-        ),
-        Mistake(
-            lambda logits, mask: logit_pulls(logits, mask) * mask.numel(),
-            "This is right for one pixel. The loss is the mean over N·H·W pixels, so divide by their number.",
-        ),
-        Mistake(
-            lambda logits, mask: logit_pulls(logits, mask) * len(mask[0, 0]) * len(mask[0]),
-            "You divide by the number of images. The mean runs over all pixels of all images.",
-        ),
-        Mistake(
-            lambda logits, mask: logit_pulls(logits, mask) / logits.shape[1],
-            "You divide by the classes too: logits.numel() is K times the number of pixels.",
-        ),
-        Mistake(
-            lambda logits, mask: (logits - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel(),
-            "This is logit minus truth. The logits have to become probabilities first, by a softmax along the classes.",
-        ),
-    ),
+    mistakes={
+        lambda logits, mask: -logit_pulls(logits, mask): "The sign is turned round. The gradient is probability minus truth; the step that follows goes against it.",
+        lambda logits, mask: logit_pulls(logits, mask) * mask.numel(): "This is right for one pixel. The loss is the mean over N·H·W pixels, so divide by their number.",
+        lambda logits, mask: logit_pulls(logits, mask) * len(mask[0, 0]) * len(mask[0]): "You divide by the number of images. The mean runs over all pixels of all images.",
+        lambda logits, mask: logit_pulls(logits, mask) / logits.shape[1]: "You divide by the classes too: logits.numel() is K times the number of pixels.",
+        lambda logits, mask: (logits - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel(): "This is logit minus truth. The logits have to become probabilities first, by a softmax along the classes.",
+    },
     hints=(
         "Probability minus truth, for every pixel and class, divided by the number of pixels.",
         "The truth as N×K×H×W: F.one_hot(mask, K) is N×H×W×K, so move its last axis to place 1.",
         "(logits.softmax(1) - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel()",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------- balance_classes
 
@@ -238,7 +186,7 @@ def some_counts(seed, k=5):
 
 BALANCE_CLASSES = Exercise(
     balance_classes,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=3,
     cases=(
         Case(
             "three classes that fill 60 %, 30 % and 10 % of ten images of 100 pixels: 0.5, 1 and 3",
@@ -257,36 +205,19 @@ BALANCE_CLASSES = Exercise(
         ),
         Case("five classes", some_counts),
     ),
-    mistakes=(
-        Mistake(
-            lambda pixels, pixels_in_images: 1 / balance_classes(pixels, pixels_in_images),
-            "Upside down: your weight grows with the class. The median stands above the line, the class's frequency below.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: (pixels / pixels.sum()).quantile(0.5) / (pixels / pixels.sum()),
-            "You take each class's share of all pixels. A frequency counts only the images that contain the class: divide by `pixels_in_images`.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: (pixels / pixels_in_images).mean() / (pixels / pixels_in_images),
-            "This is the mean over the classes. The road is so frequent that it would pull the mean up: take the median.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: pixels_in_images / pixels,
-            "This is 1/f. It balances as well, but no class weighs 1: the median is missing above the line.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: (
-                (pixels / pixels_in_images).median() / (pixels / pixels_in_images)
-            ),
-            "With an even number of classes the median is the mean of the middle two, and torch.median gives the lower one. quantile(0.5) does it.",
-        ),
-    ),
+    mistakes={
+        lambda pixels, pixels_in_images: 1 / balance_classes(pixels, pixels_in_images): "Upside down: your weight grows with the class. The median stands above the line, the class's frequency below.",
+        lambda pixels, pixels_in_images: (pixels / pixels.sum()).quantile(0.5) / (pixels / pixels.sum()): "You take each class's share of all pixels. A frequency counts only the images that contain the class: divide by `pixels_in_images`.",
+        lambda pixels, pixels_in_images: (pixels / pixels_in_images).mean() / (pixels / pixels_in_images): "This is the mean over the classes. The road is so frequent that it would pull the mean up: take the median.",
+        lambda pixels, pixels_in_images: pixels_in_images / pixels: "This is 1/f. It balances as well, but no class weighs 1: the median is missing above the line.",
+        lambda pixels, pixels_in_images: ((pixels / pixels_in_images).median() / (pixels / pixels_in_images)): "With an even number of classes the median is the mean of the middle two, and torch.median gives the lower one. quantile(0.5) does it.",
+    },
     hints=(
         "Two steps: the frequency of each class, then the median of the frequencies divided by each.",
         "frequency = pixels / pixels_in_images. For an even number of classes use frequency.quantile(0.5).",
         "return frequency.quantile(0.5) / frequency",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mended_rows
 
@@ -302,7 +233,7 @@ def viewed(logits, mask):
 
 MENDED_ROWS = Exercise(
     mended_rows,
-    points=3,
+    points=3, minutes=10, difficulty=3, importance=4, short=True,
     cases=(
         Case(
             "one pixel, three classes: 1.741",
@@ -316,31 +247,18 @@ MENDED_ROWS = Exercise(
         ),
         Case("two images, four classes, 3×5 pixels", some),
     ),
-    mistakes=(
-        Mistake(
-            lambda logits, mask: viewed(logits.softmax(1), mask),
-            "Both faults are still there. Start with the softmax: F.cross_entropy takes logits and does its own.",
-        ),
-        Mistake(
-            viewed,
-            "One fault is found. The other: in memory the pixels of one class lie together, so rows of K numbers mix pixels. "
-            "Move the class axis last before you reshape.",
-        ),
-        Mistake(
-            lambda logits, mask: mended_rows(logits.softmax(1), mask),
-            "The rows are right now. The other fault: F.cross_entropy takes logits and does its own softmax, so yours is the second.",
-        ),
-        Mistake(
-            lambda logits, mask: mended_rows(logits, mask) * mask.numel(),
-            "This is the sum over the pixels; the mean is asked for.",
-        ),
-    ),
+    mistakes={
+        lambda logits, mask: viewed(logits.softmax(1), mask): "Both faults are still there. Start with the softmax: F.cross_entropy takes logits and does its own.",
+        viewed: "One fault is found. The other: in memory the pixels of one class lie together, so rows of K numbers mix pixels. Move the class axis last before you reshape.",
+        lambda logits, mask: mended_rows(logits.softmax(1), mask): "The rows are right now. The other fault: F.cross_entropy takes logits and does its own softmax, so yours is the second.",
+        lambda logits, mask: mended_rows(logits, mask) * mask.numel(): "This is the sum over the pixels; the mean is asked for.",
+    },
     hints=(
         "Which numbers stand in the first row of logits.reshape(-1, K)? Try it with torch.arange(12.).reshape(1, 3, 2, 2).",
         "permute(0, 2, 3, 1) moves the classes last; then each row of K numbers belongs to one pixel. And who else takes a softmax?",
         "F.cross_entropy(logits.permute(0, 2, 3, 1).reshape(-1, K), mask.reshape(-1)), or shorter: F.cross_entropy(logits, mask).",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mended_step
 
@@ -376,8 +294,7 @@ def in_order(*deeds, reduction="mean"):
 
 MENDED_STEP = Exercise(
     mended_step,
-    points=2,
-    use=two_steps,
+    points=2, use=two_steps, minutes=6, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "two steps on two pictures of ones, by hand",
@@ -389,32 +306,19 @@ MENDED_STEP = Exercise(
             lambda seed: (rand(seed, 2, 3, 4, 4), (2 * rand(seed + 50, 2, 4, 4)).long()),
         ),
     ),
-    mistakes=(
-        Mistake(
-            in_order("back", "zero", "step"),
-            "The weights have not moved at all: either nobody calls step(), or the gradients are wiped out just before it. "
-            "Wipe before backward().",
-        ),
-        Mistake(
-            in_order("back", "step"),
-            "PyTorch adds new gradients to the old, and nobody wipes the old ones. Wipe them before backward().",
-        ),
-        Mistake(
-            in_order("back", "step", "zero"),
-            "You wipe the gradients after the step, so what was there before the first one is still in it. Wipe before backward().",
-        ),
-        Mistake(in_order("zero", "back", "step", "step"), "You take every step twice: one step() is enough."),
-        Mistake(
-            in_order("zero", "back", "step", reduction="sum"),
-            "Your loss adds up the pixels, so the step grows with the picture: leave the loss a mean.",
-        ),
-    ),
+    mistakes={
+        in_order("back", "zero", "step"): "The weights have not moved at all: either nobody calls step(), or the gradients are wiped out just before it. Wipe before backward().",
+        in_order("back", "step"): "PyTorch adds new gradients to the old, and nobody wipes the old ones. Wipe them before backward().",
+        in_order("back", "step", "zero"): "You wipe the gradients after the step, so what was there before the first one is still in it. Wipe before backward().",
+        in_order("zero", "back", "step", "step"): "You take every step twice: one step() is enough.",
+        in_order("zero", "back", "step", reduction="sum"): "Your loss adds up the pixels, so the step grows with the picture: leave the loss a mean.",
+    },
     hints=(
         "Write down, line by line, what stands in the gradients. What is in them when step() is called?",
         "There are three deeds: wipe the old gradients, compute new ones, take the step.",
         "optimiser.zero_grad(), then loss.backward(), then optimiser.step().",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------- start_loss
 
@@ -425,16 +329,17 @@ def start_loss():
 
 START_LOSS = Exercise(
     start_loss,
-    literal=True,
-    tolerance=3e-3,
-    cases=(Case("the price of ignorance among 32 classes", (), "What does a net pay that gives each class 1/32?"),),
-    mistakes=(
-        Mistake(lambda: 5.0, "This is the logarithm to base 2. Cross-entropy takes the natural one: math.log."),
-        Mistake(lambda: math.log10(32), "This is the logarithm to base 10. Cross-entropy takes the natural one: math.log."),
-        Mistake(lambda: 1 / 32, "This is the probability of each class. The price is minus its logarithm."),
-        Mistake(lambda: -math.log(32), "The size is right. A price is positive: minus the logarithm of 1/32."),
-        Mistake(lambda: math.log(31), "All 32 classes share the probability, the true one too."),
+    literal=True, tolerance=3e-3, minutes=4, difficulty=1, importance=4,
+    cases=(
+        Case("the price of ignorance among 32 classes", (), "What does a net pay that gives each class 1/32?"),
     ),
+    mistakes={
+        lambda: 5.0: "This is the logarithm to base 2. Cross-entropy takes the natural one: math.log.",
+        lambda: math.log10(32): "This is the logarithm to base 10. Cross-entropy takes the natural one: math.log.",
+        lambda: 1 / 32: "This is the probability of each class. The price is minus its logarithm.",
+        lambda: -math.log(32): "The size is right. A price is positive: minus the logarithm of 1/32.",
+        lambda: math.log(31): "All 32 classes share the probability, the true one too.",
+    },
     hints=(
         "Each class gets the same probability. Which?",
         "The price is −ln(1/32).",

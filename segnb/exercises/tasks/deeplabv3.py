@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from segnb.exercises.engine import Case, Exercise, Mistake, rand
+from segnb.exercises.engine import Case, Exercise, rand
 
 # ------------------------------------------------------------------------------------------ atrous_conv
 
@@ -47,30 +47,18 @@ ATROUS_CONV = Exercise(
             "Only the middle tap ever meets the picture.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda picture, kernel, rate: atrous_conv(picture, kernel, 1),
-            "This is the ordinary convolution, whatever `rate` is. Where do you use it?",
-        ),
-        Mistake(
-            lambda picture, kernel, rate: atrous_conv(picture, kernel.flip(0, 1), rate),
-            "Your kernel is turned upside down. In networks it is laid on the picture as it stands.",
-        ),
-        Mistake(
-            lambda picture, kernel, rate: atrous_conv(picture, kernel.T, rate),
-            "Rows and columns of the kernel are exchanged.",
-        ),
-        Mistake(
-            lambda picture, kernel, rate: atrous_conv(picture, kernel, rate) / kernel.numel(),
-            "You take the mean of the products. A convolution adds them up.",
-        ),
-    ),
+    mistakes={
+        lambda picture, kernel, rate: atrous_conv(picture, kernel, 1): "This is the ordinary convolution, whatever `rate` is. Where do you use it?",
+        lambda picture, kernel, rate: atrous_conv(picture, kernel.flip(0, 1), rate): "Your kernel is turned upside down. In networks it is laid on the picture as it stands.",
+        lambda picture, kernel, rate: atrous_conv(picture, kernel.T, rate): "Rows and columns of the kernel are exchanged.",
+        lambda picture, kernel, rate: atrous_conv(picture, kernel, rate) / kernel.numel(): "You take the mean of the products. A convolution adds them up.",
+    },
     hints=(
         "F.conv2d wants N×C×H×W twice: picture[None, None] and kernel[None, None]. What does it call the rate?",
         "dilation=rate makes the holes. To keep the size, pad by half the kernel times the rate: rate * (len(kernel) // 2).",
         "F.conv2d(picture[None, None], kernel[None, None], padding=rate * (len(kernel) // 2), dilation=rate)[0, 0]",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- field_of_view
 
@@ -112,30 +100,18 @@ FIELD_OF_VIEW = Exercise(
         Case("the lecture's trunk: 31 pixels", ([(3, 2, 1), (3, 2, 1), (3, 2, 1), (3, 1, 1)],)),
         Case("a 7×7, a pooling, a 1×1 and a rate", ([(7, 2, 1), (3, 2, 1), (1, 1, 4), (3, 1, 4)],)),
     ),
-    mistakes=(
-        Mistake(
-            view_by(lambda kernel, rate, step: (kernel - 1) * rate),
-            "Your strides change nothing. After a stride of 2, one step on the map is two pixels of the image.",
-        ),
-        Mistake(
-            view_by(lambda kernel, rate, step: (kernel - 1) * step),
-            "Your rates change nothing: two taps are `rate` steps apart, not one.",
-        ),
-        Mistake(
-            view_by(lambda kernel, rate, step: (kernel - 1) * rate * step, stride_first=True),
-            "A layer's own stride counts for the layers after it, not for itself. Multiply the step last.",
-        ),
-        Mistake(
-            view_by(lambda kernel, rate, step: kernel * rate * step),
-            "Three taps have two gaps between them: the field grows by kernel − 1 gaps.",
-        ),
-    ),
+    mistakes={
+        view_by(lambda kernel, rate, step: (kernel - 1) * rate): "Your strides change nothing. After a stride of 2, one step on the map is two pixels of the image.",
+        view_by(lambda kernel, rate, step: (kernel - 1) * step): "Your rates change nothing: two taps are `rate` steps apart, not one.",
+        view_by(lambda kernel, rate, step: (kernel - 1) * rate * step, stride_first=True): "A layer's own stride counts for the layers after it, not for itself. Multiply the step last.",
+        view_by(lambda kernel, rate, step: kernel * rate * step): "Three taps have two gaps between them: the field grows by kernel − 1 gaps.",
+    },
     hints=(
         "Go from the image upwards and remember two numbers: the field so far, and how many pixels one step on the map is.",
         "Each layer adds (kernel - 1) * rate steps. Afterwards its stride makes the steps longer.",
         "size, step = 1, 1; for each layer: size += (kernel - 1) * rate * step, then step *= stride.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ stage_rates
 
@@ -152,36 +128,19 @@ STAGE_RATES = Exercise(
         Case("output stride 32: the multi-grid itself", (32,)),
         Case("another multi-grid: (1, 2, 1) at 16", (16, (1, 2, 1)), "Is `multi_grid` used?"),
     ),
-    mistakes=(
-        Mistake(
-            lambda output_stride, multi_grid=(1, 2, 4): list(multi_grid),
-            "This is the multi-grid alone. It multiplies the rate that the stage has because strides before it are gone.",
-        ),
-        Mistake(
-            lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride + f for f in multi_grid],
-            "You add the multi-grid to the stage's rate. It is multiplied.",
-        ),
-        Mistake(
-            lambda output_stride, multi_grid=(1, 2, 4): [
-                (2 if output_stride < 32 else 1) * f for f in multi_grid
-            ],
-            "At output stride 8 two strides are gone before the last stage, so its rate is 2·2.",
-        ),
-        Mistake(
-            lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride] * len(multi_grid),
-            "All your units have the stage's rate. The multi-grid multiplies it, unit by unit.",
-        ),
-        Mistake(
-            lambda output_stride, multi_grid=(1, 2, 4): [output_stride // 8 * f for f in multi_grid],
-            "Your rates grow with the output stride. A finer map, so a smaller output stride, needs larger rates.",
-        ),
-    ),
+    mistakes={
+        lambda output_stride, multi_grid=(1, 2, 4): list(multi_grid): "This is the multi-grid alone. It multiplies the rate that the stage has because strides before it are gone.",
+        lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride + f for f in multi_grid]: "You add the multi-grid to the stage's rate. It is multiplied.",
+        lambda output_stride, multi_grid=(1, 2, 4): [(2 if output_stride < 32 else 1) * f for f in multi_grid]: "At output stride 8 two strides are gone before the last stage, so its rate is 2·2.",
+        lambda output_stride, multi_grid=(1, 2, 4): [32 // output_stride] * len(multi_grid): "All your units have the stage's rate. The multi-grid multiplies it, unit by unit.",
+        lambda output_stride, multi_grid=(1, 2, 4): [output_stride // 8 * f for f in multi_grid]: "Your rates grow with the output stride. A finer map, so a smaller output stride, needs larger rates.",
+    },
     hints=(
         "A ResNet has output stride 32. How many times finer is the map now?",
         "The stage's own rate is 32 // output_stride. What does the multi-grid do to it?",
         "[32 // output_stride * factor for factor in multi_grid]",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- take_stride_out
 
@@ -244,33 +203,19 @@ TAKE_STRIDE_OUT = Exercise(
         Case("nine layers, from 32 to 16", (LAYERS, 16)),
         Case("nine layers, from 32 to 8: the rates add up to 4", (LAYERS, 8)),
     ),
-    mistakes=(
-        Mistake(
-            strides_out(keep_stride=True, at_once=True, ones=True),
-            "This is the colleague's list. Its strides are all still there, so the map is as coarse as before.",
-        ),
-        Mistake(
-            strides_out(keep_stride=True),
-            "The rates are right, and the strides are still there: the map is as coarse as before.",
-        ),
-        Mistake(
-            strides_out(at_once=True),
-            "The layer that loses its stride gets the new rate itself. It still sees the old map: only the layers after it change.",
-        ),
-        Mistake(
-            strides_out(ones=True), "The rates of the 3×3 kernels are right. A 1×1 has no neighbours: rate 1."
-        ),
-        Mistake(
-            strides_out(at_once=True, ones=True),
-            "The strides are gone. But the new rate comes one layer too early, and the 1×1 kernels have one too.",
-        ),
-    ),
+    mistakes={
+        strides_out(keep_stride=True, at_once=True, ones=True): "This is the colleague's list. Its strides are all still there, so the map is as coarse as before.",
+        strides_out(keep_stride=True): "The rates are right, and the strides are still there: the map is as coarse as before.",
+        strides_out(at_once=True): "The layer that loses its stride gets the new rate itself. It still sees the old map: only the layers after it change.",
+        strides_out(ones=True): "The rates of the 3×3 kernels are right. A 1×1 has no neighbours: rate 1.",
+        strides_out(at_once=True, ones=True): "The strides are gone. But the new rate comes one layer too early, and the 1×1 kernels have one too.",
+    },
     hints=(
         "In the lecture: first stride 2, then a kernel. Which of the two got rate 2 when the stride was gone?",
         "Remember two numbers on the way: the stride reached, and the rate from here on. A layer takes the rate from before it.",
         "own = rate if kernel > 1 else 1; then, if reached * stride > output_stride: rate *= stride and stride = 1; then reached *= stride.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------- share_whole
 
@@ -283,47 +228,25 @@ SHARE_WHOLE = Exercise(
     share_whole,
     points=2,
     cases=(
-        Case(
-            "a map of 65 at rate 6: 0.665", (65, 6), "Count along one row first: how many places are whole?"
-        ),
+        Case("a map of 65 at rate 6: 0.665", (65, 6), "Count along one row first: how many places are whole?"),
         Case("a map of 33 at rate 12: 0.074", (33, 12)),
         Case("a map of 33 at rate 18: nothing", (33, 18), "A share cannot be negative, nor come from one."),
         Case("a map of 8 at rate 1", (8, 1)),
         Case("a map of 12 at rate 12: nothing", (12, 12)),
     ),
-    mistakes=(
-        Mistake(
-            lambda side, rate: max(0, side - 2 * rate) / side,
-            "This is the share along one row. The kernel must fit in the columns too.",
-        ),
-        Mistake(
-            lambda side, rate: (max(0, side - rate) / side) ** 2,
-            "You lose `rate` places in all. They are lost on both sides.",
-        ),
-        Mistake(
-            lambda side, rate: ((side - 2 * rate) / side) ** 2,
-            "When the kernel is wider than the map your difference is negative, and its square is not 0.",
-        ),
-        Mistake(
-            lambda side, rate: max(0, side - 2 * rate) ** 2,
-            "This is a number of places. Divide by all of them for a share.",
-        ),
-        Mistake(
-            lambda side, rate: (
-                F.conv2d(torch.ones(1, 1, side, side), torch.ones(1, 1, 3, 3), padding=rate, dilation=rate)
-                .mean()
-                .item()
-                / 9
-            ),
-            "This is the mean share of taps. The question is at which share of the places all nine meet the map.",
-        ),
-    ),
+    mistakes={
+        lambda side, rate: max(0, side - 2 * rate) / side: "This is the share along one row. The kernel must fit in the columns too.",
+        lambda side, rate: (max(0, side - rate) / side) ** 2: "You lose `rate` places in all. They are lost on both sides.",
+        lambda side, rate: ((side - 2 * rate) / side) ** 2: "When the kernel is wider than the map your difference is negative, and its square is not 0.",
+        lambda side, rate: max(0, side - 2 * rate) ** 2: "This is a number of places. Divide by all of them for a share.",
+        lambda side, rate: (F.conv2d(torch.ones(1, 1, side, side), torch.ones(1, 1, 3, 3), padding=rate, dilation=rate) .mean() .item() / 9): "This is the mean share of taps. The question is at which share of the places all nine meet the map.",
+    },
     hints=(
         "In a row of `side` places, at which can the middle tap stand so that both others are on the map?",
         "side − 2·rate of them, but never fewer than 0. Rows and columns must both fit.",
         "(max(0, side - 2 * rate) / side) ** 2",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------- image_level
 
@@ -360,30 +283,18 @@ IMAGE_LEVEL = Exercise(
         ),
         Case("a map of 1×1", lambda seed: (rand(seed, 2, 3, 1, 1), rand(seed + 50, 4, 3))),
     ),
-    mistakes=(
-        Mistake(
-            level_by(lambda features: features.mean((0, 2, 3)).expand(len(features), -1)),
-            "You average over the batch too: every image is told what its neighbours in the batch look like.",
-        ),
-        Mistake(
-            level_by(lambda features: features.amax((2, 3))),
-            "This is the largest value of each channel. The mean is asked for.",
-        ),
-        Mistake(
-            level_by(lambda features: features.sum((2, 3))),
-            "You add up all places, so a larger picture gives larger features. Take the mean.",
-        ),
-        Mistake(
-            level_by(lambda features: features[:, :, features.shape[2] // 2, features.shape[3] // 2]),
-            "You take the value in the middle. The mean of the whole map is asked for.",
-        ),
-    ),
+    mistakes={
+        level_by(lambda features: features.mean((0, 2, 3)).expand(len(features), -1)): "You average over the batch too: every image is told what its neighbours in the batch look like.",
+        level_by(lambda features: features.amax((2, 3))): "This is the largest value of each channel. The mean is asked for.",
+        level_by(lambda features: features.sum((2, 3))): "You add up all places, so a larger picture gives larger features. Take the mean.",
+        level_by(lambda features: features[:, :, features.shape[2] // 2, features.shape[3] // 2]): "You take the value in the middle. The mean of the whole map is asked for.",
+    },
     hints=(
         "First one number for each image and channel. Over which two axes is the mean taken?",
         "features.mean((2, 3)) is N×C. A 1×1 convolution is then a matrix product: mean @ weight.T.",
         "level[:, :, None, None].expand(-1, -1, *features.shape[2:]) puts each number at every place, at any size.",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- map_loss
 
@@ -412,10 +323,7 @@ MAP_LOSS = Exercise(
     cases=(
         Case(
             "equal sizes: plain cross-entropy",
-            (
-                torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_(),
-                torch.tensor([[[1]]]),
-            ),
+            (torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_(), torch.tensor([[[1]]])),
             "The loss of one pixel is ln(1 + e²) = 2.127.",
         ),
         Case("scores 4×4, masks 32×32: every label counts", lambda seed: scores_and_mask(seed, 4, 8)),
@@ -425,43 +333,19 @@ MAP_LOSS = Exercise(
             "F.cross_entropy has an argument for labels that do not count.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda scores, mask: F.cross_entropy(
-                scores,
-                F.interpolate(mask[:, None].float(), size=scores.shape[2:])[:, 0].long(),
-                ignore_index=255,
-            ),
-            "This is still the colleague's loss: most labels are thrown away. Leave the mask alone and enlarge the scores.",
-        ),
-        Mistake(
-            lambda scores, mask: enlarged(scores, mask, mode="nearest"),
-            "The scores are enlarged in blocks. Enlarge them bilinearly.",
-        ),
-        Mistake(
-            lambda scores, mask: enlarged(scores, mask, mode="bilinear", align_corners=True),
-            "align_corners=True stretches the map to the corners of the picture: its values no longer lie over the pixels they came from.",
-        ),
-        Mistake(
-            lambda scores, mask: enlarged(scores.softmax(1), mask, mode="bilinear"),
-            "Softmax is taken twice: F.cross_entropy takes logits and does its own.",
-        ),
-        Mistake(
-            lambda scores, mask: F.cross_entropy(
-                F.interpolate(scores, size=mask.shape[1:], mode="bilinear"),
-                mask,
-                ignore_index=255,
-                reduction="sum",
-            ),
-            "You add up the pixels. The mean is asked for.",
-        ),
-    ),
+    mistakes={
+        lambda scores, mask: F.cross_entropy(scores, F.interpolate(mask[:, None].float(), size=scores.shape[2:])[:, 0].long(), ignore_index=255): "This is still the colleague's loss: most labels are thrown away. Leave the mask alone and enlarge the scores.",
+        lambda scores, mask: enlarged(scores, mask, mode="nearest"): "The scores are enlarged in blocks. Enlarge them bilinearly.",
+        lambda scores, mask: enlarged(scores, mask, mode="bilinear", align_corners=True): "align_corners=True stretches the map to the corners of the picture: its values no longer lie over the pixels they came from.",
+        lambda scores, mask: enlarged(scores.softmax(1), mask, mode="bilinear"): "Softmax is taken twice: F.cross_entropy takes logits and does its own.",
+        lambda scores, mask: F.cross_entropy(F.interpolate(scores, size=mask.shape[1:], mode="bilinear"), mask, ignore_index=255, reduction="sum"): "You add up the pixels. The mean is asked for.",
+    },
     hints=(
         "Something must change its size. Which of the two may be blended, and which may not?",
         "F.interpolate(scores, size=mask.shape[1:], mode='bilinear') gives one score for every label.",
         "Then F.cross_entropy(logits, mask, ignore_index=255).",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ freeze_norms
 
@@ -518,8 +402,7 @@ def outer_norms(net):
 
 FREEZE_NORMS = Exercise(
     freeze_norms,
-    points=2,
-    use=look_at_frozen,
+    points=2, use=look_at_frozen,
     cases=(
         Case(
             "both batch norms are in eval mode, the inner one too",
@@ -541,42 +424,21 @@ FREEZE_NORMS = Exercise(
             "Only batch norm is to be frozen.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda net: None,
-            "Nothing has changed. Go through net.modules() and look for nn.BatchNorm2d.",
-        ),
-        Mistake(
-            frozen_by(lambda net: [net], learning=False),
-            "The whole net is in eval mode now, dropout with it. Only the batch norms should be, and their weights and biases should stop learning.",
-        ),
-        Mistake(
-            lambda net: freeze_norms(net.eval()),
-            "The norms are as they should be. But the rest of the net is in eval mode too, and its dropout drops nothing now.",
-        ),
-        Mistake(
-            frozen_by(lambda net: [net]),
-            "The whole net is frozen: nothing learns any more. Freeze the layers that are an nn.BatchNorm2d.",
-        ),
-        Mistake(
-            frozen_by(outer_norms),
-            "A norm inside a part was missed: net.children() goes one level deep, net.modules() all the way.",
-        ),
-        Mistake(
-            frozen_by(all_norms, mode=False),
-            "Weights and biases learn no more, and the norms still look at their batch: that is what `.eval()` ends.",
-        ),
-        Mistake(
-            frozen_by(all_norms, learning=False),
-            "The statistics are frozen. The norms' weights and biases still learn: `.requires_grad_(False)`.",
-        ),
-    ),
+    mistakes={
+        lambda net: None: "Nothing has changed. Go through net.modules() and look for nn.BatchNorm2d.",
+        frozen_by(lambda net: [net], learning=False): "The whole net is in eval mode now, dropout with it. Only the batch norms should be, and their weights and biases should stop learning.",
+        lambda net: freeze_norms(net.eval()): "The norms are as they should be. But the rest of the net is in eval mode too, and its dropout drops nothing now.",
+        frozen_by(lambda net: [net]): "The whole net is frozen: nothing learns any more. Freeze the layers that are an nn.BatchNorm2d.",
+        frozen_by(outer_norms): "A norm inside a part was missed: net.children() goes one level deep, net.modules() all the way.",
+        frozen_by(all_norms, mode=False): "Weights and biases learn no more, and the norms still look at their batch: that is what `.eval()` ends.",
+        frozen_by(all_norms, learning=False): "The statistics are frozen. The norms' weights and biases still learn: `.requires_grad_(False)`.",
+    },
     hints=(
         "net.modules() gives every part of a net, however deep. isinstance(module, nn.BatchNorm2d) tells the norms.",
         "Two things must stop: module.eval() stops the statistics, module.requires_grad_(False) weight and bias.",
         "for module in net.modules(): if isinstance(module, nn.BatchNorm2d): module.eval(); module.requires_grad_(False)",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- whole_nowhere
 
@@ -591,27 +453,18 @@ WHOLE_NOWHERE = Exercise(
     cases=(
         Case("the smallest rate at which no place has nine taps", (), "Try 16 and 17 with pencil and paper."),
     ),
-    mistakes=(
-        Mistake(
-            lambda: 16,
-            "At rate 16 one place is left, the very middle: 16 steps to each side, and 33 = 16 + 1 + 16.",
-        ),
-        Mistake(
-            lambda: 33,
-            "At 33 only the middle tap is left. The question is when the nine are first incomplete.",
-        ),
-        Mistake(
-            lambda: 18,
-            "18 is the paper's, and on this map it is whole nowhere. But so is a smaller rate already.",
-        ),
-        Mistake(lambda: 32, "At 32 most places have one tap. All nine were gone long before."),
-    ),
+    mistakes={
+        lambda: 16: "At rate 16 one place is left, the very middle: 16 steps to each side, and 33 = 16 + 1 + 16.",
+        lambda: 33: "At 33 only the middle tap is left. The question is when the nine are first incomplete.",
+        lambda: 18: "18 is the paper's, and on this map it is whole nowhere. But so is a smaller rate already.",
+        lambda: 32: "At 32 most places have one tap. All nine were gone long before.",
+    },
     hints=(
         "How wide is a 3×3 kernel at this rate, from the first tap to the last?",
         "2·rate + 1. When is that more than 33?",
         "The first rate with 2·rate + 1 > 33.",
     ),
-)
+)  # fmt: skip
 
 EXERCISES = [
     ATROUS_CONV,

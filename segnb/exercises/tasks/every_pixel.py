@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from segnb.exercises.engine import Case, Exercise, Mistake
+from segnb.exercises.engine import Case, Exercise
 
 VOID = 255
 
@@ -42,7 +42,7 @@ def by_first_sight(mask, classes):
 
 IMAGE_LABELS = Exercise(
     image_labels,
-    points=1,
+    points=1, minutes=6, difficulty=1, importance=3, short=True,
     cases=(
         Case(
             "three classes and one pixel of void",
@@ -53,37 +53,20 @@ IMAGE_LABELS = Exercise(
         Case("a picture of void alone has no label: the list is empty", (torch.full((2, 2), VOID), STREET)),
         Case("five other classes", lambda seed: (labels(seed, 5, 6, classes=5), ["a", "b", "c", "d", "e"])),
     ),
-    mistakes=(
-        Mistake(
-            lambda mask, classes: [(*classes, "void")[min(n, len(classes))] for n in mask.unique().tolist()],
-            "255 marks void: pixels that nobody labelled. It is no class of the picture, so it has no name in the list.",
-        ),
-        Mistake(
-            lambda mask, classes: [n for n in mask.unique().tolist() if n != VOID],
-            "These are the numbers of the classes. Their names stand in `classes`, at these places.",
-        ),
-        Mistake(
-            by_size, "The right names, with the largest area first. The order of the class numbers is wanted."
-        ),
-        Mistake(
-            by_first_sight,
-            "The right names, in the order in which they are met. The order of the class numbers is wanted.",
-        ),
-        Mistake(
-            lambda mask, classes: list(classes),
-            "These are all classes there are. Name only those of which the mask has a pixel.",
-        ),
-        Mistake(
-            lambda mask, classes: [classes[n] for n in mask.flatten().tolist() if n != VOID],
-            "One name for each pixel. mask.unique() has each number once.",
-        ),
-    ),
+    mistakes={
+        lambda mask, classes: [(*classes, "void")[min(n, len(classes))] for n in mask.unique().tolist()]: "255 marks void: pixels that nobody labelled. It is no class of the picture, so it has no name in the list.",
+        lambda mask, classes: [n for n in mask.unique().tolist() if n != VOID]: "These are the numbers of the classes. Their names stand in `classes`, at these places.",
+        by_size: "The right names, with the largest area first. The order of the class numbers is wanted.",
+        by_first_sight: "The right names, in the order in which they are met. The order of the class numbers is wanted.",
+        lambda mask, classes: list(classes): "These are all classes there are. Name only those of which the mask has a pixel.",
+        lambda mask, classes: [classes[n] for n in mask.flatten().tolist() if n != VOID]: "One name for each pixel. mask.unique() has each number once.",
+    },
     hints=(
         "Which numbers occur in the mask? A tensor knows: .unique().",
         "mask.unique().tolist() is a sorted list of numbers. One of them may be 255, which has no name.",
         "[classes[number] for number in mask.unique().tolist() if number != 255]",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------- box_of
 
@@ -113,7 +96,7 @@ def one_thing(seed):
 
 BOX_OF = Exercise(
     box_of,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=3,
     cases=(
         Case(
             "a car of four pixels, by hand",
@@ -124,34 +107,19 @@ BOX_OF = Exercise(
         Case("the whole picture", (torch.zeros(3, 5, dtype=torch.int64), 0)),
         Case("a thing without a corner", one_thing),
     ),
-    mistakes=(
-        Mistake(
-            box_as(lambda left, top, right, bottom: (top, left, bottom, right)),
-            "You give rows before columns. A box names x first: left, top, right, bottom.",
-        ),
-        Mistake(
-            box_as(lambda left, top, right, bottom: (left, top, right + 1, bottom + 1)),
-            "Your box ends behind the last column and row. Here right and bottom are pixels of the thing itself.",
-        ),
-        Mistake(
-            box_as(lambda left, top, right, bottom: (left, top, right - left + 1, bottom - top + 1)),
-            "The last two numbers are width and height. Right and bottom are wanted.",
-        ),
-        Mistake(
-            box_as(lambda left, top, right, bottom: (left, right, top, bottom)),
-            "The four numbers are right, the order is not: left, top, right, bottom.",
-        ),
-        Mistake(
-            lambda mask, label: [0, 0, mask.shape[1] - 1, mask.shape[0] - 1],
-            "This is the box of the whole picture. Where is mask == label?",
-        ),
-    ),
+    mistakes={
+        box_as(lambda left, top, right, bottom: (top, left, bottom, right)): "You give rows before columns. A box names x first: left, top, right, bottom.",
+        box_as(lambda left, top, right, bottom: (left, top, right + 1, bottom + 1)): "Your box ends behind the last column and row. Here right and bottom are pixels of the thing itself.",
+        box_as(lambda left, top, right, bottom: (left, top, right - left + 1, bottom - top + 1)): "The last two numbers are width and height. Right and bottom are wanted.",
+        box_as(lambda left, top, right, bottom: (left, right, top, bottom)): "The four numbers are right, the order is not: left, top, right, bottom.",
+        lambda mask, label: [0, 0, mask.shape[1] - 1, mask.shape[0] - 1]: "This is the box of the whole picture. Where is mask == label?",
+    },
     hints=(
         "(mask == label).nonzero() lists the places of the thing: a row and a column each.",
         "rows, columns = (mask == label).nonzero().T; left is the smallest of the columns, top the smallest of the rows.",
         "[int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())]",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------ paint
 
@@ -185,7 +153,7 @@ def any_palette(seed):
 
 PAINT = Exercise(
     paint,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=3, short=True,
     cases=(
         Case(
             "two classes and a pixel of void, 2×2",
@@ -195,38 +163,20 @@ PAINT = Exercise(
         Case("no void at all", lambda seed: (labels(seed, 4, 3, void=0), any_palette(seed)[1])),
         Case("a 3×5 mask gives 3×3×5, channels first", any_palette),
     ),
-    mistakes=(
-        Mistake(
-            paint_wrongly(void=0), "Void came out black. On paper what does not count is left white: 255."
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture.permute(1, 2, 0)),
-            "The colours are right, and stand last: H×W×3. An image of this book is C×H×W: permute(2, 0, 1).",
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture.permute(1, 2, 0).reshape(picture.shape)),
-            "The shape is right, and the numbers are scrambled: reshape keeps their order in memory. Move the channels with "
-            "permute(2, 0, 1).",
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture.flip(0)),
-            "Red and blue have changed places: the palette is red, green, blue.",
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture / 255),
-            "The colours are right as shares of 1. A palette has whole numbers from 0 to 255: keep uint8.",
-        ),
-        Mistake(
-            lambda mask, palette: palette[mask % len(palette)].permute(2, 0, 1),
-            "Void has the colour of a class. 255 needs a colour of its own, white.",
-        ),
-    ),
+    mistakes={
+        paint_wrongly(void=0): "Void came out black. On paper what does not count is left white: 255.",
+        paint_wrongly(change=lambda picture: picture.permute(1, 2, 0)): "The colours are right, and stand last: H×W×3. An image of this book is C×H×W: permute(2, 0, 1).",
+        paint_wrongly(change=lambda picture: picture.permute(1, 2, 0).reshape(picture.shape)): "The shape is right, and the numbers are scrambled: reshape keeps their order in memory. Move the channels with permute(2, 0, 1).",
+        paint_wrongly(change=lambda picture: picture.flip(0)): "Red and blue have changed places: the palette is red, green, blue.",
+        paint_wrongly(change=lambda picture: picture / 255): "The colours are right as shares of 1. A palette has whole numbers from 0 to 255: keep uint8.",
+        lambda mask, palette: palette[mask % len(palette)].permute(2, 0, 1): "Void has the colour of a class. 255 needs a colour of its own, white.",
+    },
     hints=(
         "A tensor can be indexed by a tensor: palette[mask] looks up one row for every pixel. Why does 255 not work?",
         "Make a palette of 256 rows, all white, put the given one into its first rows, and look up there.",
         "colours = torch.full((256, 3), 255, dtype=torch.uint8); colours[:len(palette)] = palette; then colours[mask], channels first.",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mended_resize
 
@@ -246,7 +196,7 @@ def resize_as(mode, change=lambda mask: mask.round().long()):
 
 MENDED_RESIZE = Exercise(
     mended_resize,
-    points=2,
+    points=2, minutes=10, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "a row of 1, 1, 3, 3 becomes five wide: no 2 appears",
@@ -266,36 +216,19 @@ MENDED_RESIZE = Exercise(
             "255 is a label like any other here.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            resize_as("bilinear"),
-            "New classes have appeared: bilinear resizing computes means, and between 1 and 3 the mean is 2. Each new pixel has to take "
-            "one of the old labels.",
-        ),
-        Mistake(
-            resize_as("area"),
-            "New classes have appeared: the mean of an area is a mean too. Each new pixel has to take one of the old labels.",
-        ),
-        Mistake(
-            resize_as("nearest"),
-            'No class is invented, but the mask has moved: mode="nearest" looks at the corner of each new pixel and not at its middle. '
-            'PyTorch calls the right one "nearest-exact".',
-        ),
-        Mistake(
-            lambda mask, height, width: mended_resize(mask, width, height),
-            "Height and width have changed places: size is (height, width), rows first.",
-        ),
-        Mistake(
-            resize_as("nearest-exact", lambda mask: mask.float()),
-            "The labels are right, as floats. Class numbers are whole numbers: end with .long().",
-        ),
-    ),
+    mistakes={
+        resize_as("bilinear"): "New classes have appeared: bilinear resizing computes means, and between 1 and 3 the mean is 2. Each new pixel has to take one of the old labels.",
+        resize_as("area"): "New classes have appeared: the mean of an area is a mean too. Each new pixel has to take one of the old labels.",
+        resize_as("nearest"): 'No class is invented, but the mask has moved: mode="nearest" looks at the corner of each new pixel and not at its middle. PyTorch calls the right one "nearest-exact".',
+        lambda mask, height, width: mended_resize(mask, width, height): "Height and width have changed places: size is (height, width), rows first.",
+        resize_as("nearest-exact", lambda mask: mask.float()): "The labels are right, as floats. Class numbers are whole numbers: end with .long().",
+    },
     hints=(
         "Which old pixel lies under the middle of each new one? Its label is the answer; nothing is computed from two labels.",
         'F.interpolate has a mode for that. It is not "nearest", which looks at corners.',
         'F.interpolate(mask[None, None].double(), size=(height, width), mode="nearest-exact")[0, 0].long()',
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ mended_item
 
@@ -334,41 +267,25 @@ def where_the_dot_went(got, want, pixels, mask):
 
 MENDED_ITEM = Exercise(
     mended_item,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=5,
     cases=(
         Case("a red pixel stays on its label, in a square picture", red_dot, where_the_dot_went),
         Case("4×6 pixels give an image 3×4×6 and a mask 4×6", lambda seed: photograph(seed)),
         Case("and 5×2", lambda seed: photograph(seed, 5, 2)),
     ),
-    mistakes=(
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255),
-            "The picture is turned over on its diagonal, C×W×H, and the mask is not. In a square picture no shape gives it away. "
-            "permute(2, 0, 1) keeps rows before columns.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255, lambda mask: mask.T.long()),
-            "Now image and mask are both turned over. They fit each other, and lie on their side: keep rows before columns in both.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.reshape(3, *pixels.shape[:2]).float() / 255),
-            "reshape gives the right shape and scrambles the picture: it keeps the order in memory. permute(2, 0, 1) moves the axes.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 0, 1).float()),
-            "Rows, columns and channels are right. Images of this book run from 0 to 1: divide by 255.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 0, 1).float() / 255, lambda mask: mask.float() / 255),
-            "The mask holds class numbers, not brightnesses: it is not divided by anything.",
-        ),
-    ),
+    mistakes={
+        item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255): "The picture is turned over on its diagonal, C×W×H, and the mask is not. In a square picture no shape gives it away. permute(2, 0, 1) keeps rows before columns.",
+        item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255, lambda mask: mask.T.long()): "Now image and mask are both turned over. They fit each other, and lie on their side: keep rows before columns in both.",
+        item_as(lambda pixels: pixels.reshape(3, *pixels.shape[:2]).float() / 255): "reshape gives the right shape and scrambles the picture: it keeps the order in memory. permute(2, 0, 1) moves the axes.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).float()): "Rows, columns and channels are right. Images of this book run from 0 to 1: divide by 255.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).float() / 255, lambda mask: mask.float() / 255): "The mask holds class numbers, not brightnesses: it is not divided by anything.",
+    },
     hints=(
         "In a file each pixel keeps its three colours together: H×W×3. Which axis has to go first, and which order have the other two?",
         "permute(2, 0, 1) puts axis 2 first and keeps rows before columns. The mask has no channels to move.",
         "return [pixels.permute(2, 0, 1).float() / 255, mask.long()]",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------- commonest_per_place
 
@@ -394,7 +311,7 @@ def void_is_class_0(masks, num_classes):
 
 COMMONEST_PER_PLACE = Exercise(
     commonest_per_place,
-    points=2,
+    points=2, minutes=10, difficulty=3, importance=2,
     cases=(
         Case(
             "three masks of two pixels",
@@ -414,30 +331,18 @@ COMMONEST_PER_PLACE = Exercise(
         Case("a tie goes to the smaller number", (torch.tensor([[[3]], [[1]], [[3]], [[1]]]), 4)),
         Case("nine masks of 5×6", lambda seed: (labels(seed, 9, 5, 6, void=0.4), 4)),
     ),
-    mistakes=(
-        Mistake(
-            with_void,
-            "Void wins where it is common: you let 255 vote. Count each class by itself, and void not at all.",
-        ),
-        Mistake(
-            mean_class,
-            "You take the mean of the class numbers. Half-way between sky (0) and pole (2) there is no building: count votes instead.",
-        ),
-        Mistake(
-            void_is_class_0,
-            "Where every mask is void, all counts are 0 and argmax says class 0. Nobody voted there: put 255.",
-        ),
-        Mistake(
-            lambda masks, num_classes: masks[masks != VOID].mode().values.expand(masks.shape[1:]).clone(),
-            "One class for the whole picture. Count at each place by itself: sum over the first axis only.",
-        ),
-    ),
+    mistakes={
+        with_void: "Void wins where it is common: you let 255 vote. Count each class by itself, and void not at all.",
+        mean_class: "You take the mean of the class numbers. Half-way between sky (0) and pole (2) there is no building: count votes instead.",
+        void_is_class_0: "Where every mask is void, all counts are 0 and argmax says class 0. Nobody voted there: put 255.",
+        lambda masks, num_classes: masks[masks != VOID].mode().values.expand(masks.shape[1:]).clone(): "One class for the whole picture. Count at each place by itself: sum over the first axis only.",
+    },
     hints=(
         "(masks == k).sum(0) counts, at each place, in how many masks class k stands there.",
         "Stack these counts for k = 0, 1, ..., num_classes − 1; argmax(0) is the winner at each place. What if all counts are 0?",
         "counts = torch.stack([(masks == k).sum(0) for k in range(num_classes)]); counts.argmax(0), with 255 where counts.sum(0) == 0.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------ classes_of_colours
 
@@ -480,7 +385,7 @@ def coloured(seed):
 
 CLASSES_OF_COLOURS = Exercise(
     classes_of_colours,
-    points=3,
+    points=3, minutes=12, difficulty=3, importance=3,
     cases=(
         Case(
             "six pixels of two colours, by hand",
@@ -499,26 +404,17 @@ CLASSES_OF_COLOURS = Exercise(
         ),
         Case("three pictures of 5×6", coloured),
     ),
-    mistakes=(
-        Mistake(
-            unseen_is_0,
-            "A colour that never occurred has only zeros in its row, and argmax of zeros is 0. Give it the commonest class of all pixels.",
-        ),
-        Mistake(
-            with_shares,
-            "You divide each class by its own number of pixels: then a rare class wins too easily. Count pixels, nothing else.",
-        ),
-        Mistake(
-            last_seen,
-            "The last pixel of each colour decides. Let all of them vote: count how often each class occurs.",
-        ),
-    ),
+    mistakes={
+        unseen_is_0: "A colour that never occurred has only zeros in its row, and argmax of zeros is 0. Give it the commonest class of all pixels.",
+        with_shares: "You divide each class by its own number of pixels: then a rare class wins too easily. Count pixels, nothing else.",
+        last_seen: "The last pixel of each colour decides. Let all of them vote: count how often each class occurs.",
+    },
     hints=(
         "You need a table: a row for each colour, a column for each class, and in it how often the two occurred together.",
         "torch.bincount(codes[known] * num_classes + masks[known], minlength=num_codes * num_classes).view(num_codes, num_classes)",
         "argmax(1) of the table is the answer where a row has a count at all; elsewhere it is table.sum(0).argmax().",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- my_poles
 
@@ -554,7 +450,7 @@ def signs(number):
 
 POLE_PIXELS = Exercise(
     pole_pixels,
-    literal=True,
+    literal=True, minutes=5, difficulty=1, importance=2,
     cases=(
         Case(
             "the pole pixels of your own street",
@@ -562,13 +458,11 @@ POLE_PIXELS = Exercise(
             "Count where the mask equals the number of the class pole.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            training_poles, 'This is the picture of that number in "train". Yours is in "val", pictures that no net has learned from.'
-        ),
-        Mistake(pole_columns, "So many columns have a pole in them. Every pixel counts, not every column."),
-        Mistake(signs, 'This is the number of sign pixels. The place of "pole" in street.classes is its class number.'),
-    ),
+    mistakes={
+        training_poles: 'This is the picture of that number in "train". Yours is in "val", pictures that no net has learned from.',
+        pole_columns: "So many columns have a pole in them. Every pixel counts, not every column.",
+        signs: 'This is the number of sign pixels. The place of "pole" in street.classes is its class number.',
+    },
     hints=(
         'segnb.data.load("street", "val")[number] is the pair (image, mask).',
         'street.classes.index("pole") is the class number; mask == that number is true where a pole is.',

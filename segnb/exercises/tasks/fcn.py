@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import segnb.models.fcn
-from segnb.exercises.engine import Case, Exercise, Mistake, rand
+from segnb.exercises.engine import Case, Exercise, rand
 
 # ---------------------------------------------------------------------------------- dense_to_convolution
 
@@ -58,15 +58,11 @@ def layer_and_image(seed, outputs, channels, size, *shape):
 
 DENSE_TO_CONVOLUTION = Exercise(
     dense_to_convolution,
-    points=2,
-    use=run_convolution,
+    points=2, use=run_convolution, minutes=10, difficulty=2, importance=4, short=True,
     cases=(
         Case(
             "one channel, 2×2: weights 1, 10, 100, 1000 and the map 1, 2, 3, 4 give 4321",
-            (
-                *(1, 2, torch.tensor([[1.0, 10, 100, 1000]]), torch.zeros(1)),
-                torch.tensor([[1.0, 2], [3, 4]])[None, None],
-            ),
+            (*(1, 2, torch.tensor([[1.0, 10, 100, 1000]]), torch.zeros(1)), torch.tensor([[1.0, 2], [3, 4]])[None, None]),
             "The first two weights belong to the first row of the map.",
         ),
         Case(
@@ -80,35 +76,20 @@ DENSE_TO_CONVOLUTION = Exercise(
         ),
         Case("two images at once", lambda seed: layer_and_image(seed, 3, 3, 2, 2, 3, 4, 4)),
     ),
-    mistakes=(
-        Mistake(
-            cut_up(lambda w, c, s: w.reshape(-1, s, s, c).permute(0, 3, 1, 2)),
-            "You read the weights as row, column, channel. flatten laid the map out as channel, row, column.",
-        ),
-        Mistake(
-            cut_up(lambda w, c, s: in_order(w, c, s).transpose(2, 3)),
-            "Rows and columns of your kernels are swapped. A plain reshape is enough.",
-        ),
-        Mistake(
-            cut_up(lambda w, c, s: in_order(w, c, s).flip(2, 3)),
-            "Your kernels are turned by 180 degrees. PyTorch's convolution does not turn them back: leave them as they are.",
-        ),
-        Mistake(cut_up(in_order, biased=False), "The weights are right. The dense layer has a bias too."),
-        Mistake(
-            lambda dense, channels, size: nn.Conv2d(channels, dense.out_features, size),
-            "The shape is right, but these are fresh random weights. Copy those of the dense layer.",
-        ),
-        Mistake(
-            cut_up(in_order, padding=1),
-            "Your convolution is padded, so it also answers where the map has no pixels. Leave the padding out.",
-        ),
-    ),
+    mistakes={
+        cut_up(lambda w, c, s: w.reshape(-1, s, s, c).permute(0, 3, 1, 2)): "You read the weights as row, column, channel. flatten laid the map out as channel, row, column.",
+        cut_up(lambda w, c, s: in_order(w, c, s).transpose(2, 3)): "Rows and columns of your kernels are swapped. A plain reshape is enough.",
+        cut_up(lambda w, c, s: in_order(w, c, s).flip(2, 3)): "Your kernels are turned by 180 degrees. PyTorch's convolution does not turn them back: leave them as they are.",
+        cut_up(in_order, biased=False): "The weights are right. The dense layer has a bias too.",
+        lambda dense, channels, size: nn.Conv2d(channels, dense.out_features, size): "The shape is right, but these are fresh random weights. Copy those of the dense layer.",
+        cut_up(in_order, padding=1): "Your convolution is padded, so it also answers where the map has no pixels. Leave the padding out.",
+    },
     hints=(
         "Make nn.Conv2d(channels, dense.out_features, size) and look at the shape of its weight. Does it hold as many numbers?",
         "dense.weight.reshape(outputs, channels, size, size) is the kernel: flatten ran through columns first, then rows, then channels.",
         "Under torch.no_grad(): convolution.weight.copy_(dense.weight.reshape(convolution.weight.shape)), the bias likewise.",
     ),
-)
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------- bilinear_kernel
 
@@ -136,7 +117,7 @@ def touching_zero(factor):
 
 BILINEAR_KERNEL = Exercise(
     bilinear_kernel,
-    points=2,
+    points=2, minutes=10, difficulty=2, importance=3,
     cases=(
         Case(
             "factor 2: the outer product of .25, .75, .75, .25 with itself",
@@ -147,39 +128,20 @@ BILINEAR_KERNEL = Exercise(
         Case("factor 8, the last of FCN-8s: 16×16", (8,)),
         Case("factor 32: 64×64", (32,)),
     ),
-    mistakes=(
-        Mistake(
-            tents(touching_zero),
-            "Your tent touches zero at the first and last pixel. Its feet stand outside, half a pixel further: divide by the factor.",
-        ),
-        Mistake(
-            lambda factor: bilinear_kernel(factor) / bilinear_kernel(factor).sum(),
-            "The shape is right and everything is too small. The stamps overlap: on each pixel the weights of all stamps add up to 1, "
-            "not those of one stamp.",
-        ),
-        Mistake(
-            tents(lambda factor: 1 - right_tent(factor)),
-            "This is the distance from the middle. The weight is 1 minus that.",
-        ),
-        Mistake(
-            tents(right_tent, lambda a, b: (a[:, None] + b) / 2),
-            "Bilinear is linear in rows times linear in columns: multiply the two weights, do not add them.",
-        ),
-        Mistake(
-            tents(right_tent, lambda a, b: torch.minimum(a[:, None], b)),
-            "You take the smaller of the two weights. Bilinear multiplies them.",
-        ),
-        Mistake(
-            lambda factor: torch.ones(2 * factor, 2 * factor) / 4,
-            "Every pixel of your stamp weighs the same. That makes blocks; the weight falls with the distance from the middle.",
-        ),
-    ),
+    mistakes={
+        tents(touching_zero): "Your tent touches zero at the first and last pixel. Its feet stand outside, half a pixel further: divide by the factor.",
+        lambda factor: bilinear_kernel(factor) / bilinear_kernel(factor).sum(): "The shape is right and everything is too small. The stamps overlap: on each pixel the weights of all stamps add up to 1, not those of one stamp.",
+        tents(lambda factor: 1 - right_tent(factor)): "This is the distance from the middle. The weight is 1 minus that.",
+        tents(right_tent, lambda a, b: (a[:, None] + b) / 2): "Bilinear is linear in rows times linear in columns: multiply the two weights, do not add them.",
+        tents(right_tent, lambda a, b: torch.minimum(a[:, None], b)): "You take the smaller of the two weights. Bilinear multiplies them.",
+        lambda factor: torch.ones(2 * factor, 2 * factor) / 4: "Every pixel of your stamp weighs the same. That makes blocks; the weight falls with the distance from the middle.",
+    },
     hints=(
         "The stamp has 2·factor pixels a side; its middle lies between the two in the centre. How far from it is pixel 0?",
         "Pixel i lies |i + 0.5 − factor| pixels from the middle, and the old map's next pixel is `factor` away, where the weight is 0.",
         "tent = 1 - (torch.arange(2 * factor) + 0.5 - factor).abs() / factor, and torch.outer(tent, tent).",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------- mended_upsampling
 
@@ -202,7 +164,7 @@ def stretched_to_fit(scores, factor, mode="bilinear"):
 
 MENDED_UPSAMPLING = Exercise(
     mended_upsampling,
-    points=2,
+    points=2, minutes=10, difficulty=3, importance=4, short=True,
     cases=(
         Case(
             "a point of class 0 alone: class 1 stays at zero",
@@ -212,36 +174,19 @@ MENDED_UPSAMPLING = Exercise(
         Case("three classes, 4×5 to 10×12", lambda seed: (rand(seed, 1, 3, 4, 5) - 0.5, 2)),
         Case("eight times as large, two images", lambda seed: (rand(seed, 2, 2, 3, 2) - 0.5, 8)),
     ),
-    mistakes=(
-        Mistake(
-            all_pairs,
-            "The classes still mix: your kernels lead from every class to every other. Each class wants one kernel, its own.",
-        ),
-        Mistake(
-            lambda scores, factor: all_pairs(scores, factor) / scores.shape[1],
-            "You average over the classes. They mix as before; each class wants a kernel of its own.",
-        ),
-        Mistake(
-            stretched_to_fit,
-            "You stretch the map to that size, and then nothing lies where it lay. Stamp each class with the kernel.",
-        ),
-        Mistake(
-            lambda scores, factor: stretched_to_fit(scores, factor, "nearest"),
-            "You repeat pixels. Stamp each class with the bilinear kernel instead.",
-        ),
-        Mistake(
-            lambda scores, factor: F.pad(
-                F.interpolate(scores, scale_factor=factor, mode="bilinear"), [factor // 2] * 4
-            ),
-            "Inside this is right. At the border the stamps fade out, and yours are cut off: use the transposed convolution.",
-        ),
-    ),
+    mistakes={
+        all_pairs: "The classes still mix: your kernels lead from every class to every other. Each class wants one kernel, its own.",
+        lambda scores, factor: all_pairs(scores, factor) / scores.shape[1]: "You average over the classes. They mix as before; each class wants a kernel of its own.",
+        stretched_to_fit: "You stretch the map to that size, and then nothing lies where it lay. Stamp each class with the kernel.",
+        lambda scores, factor: stretched_to_fit(scores, factor, "nearest"): "You repeat pixels. Stamp each class with the bilinear kernel instead.",
+        lambda scores, factor: F.pad(F.interpolate(scores, scale_factor=factor, mode="bilinear"), [factor // 2] * 4): "Inside this is right. At the border the stamps fade out, and yours are cut off: use the transposed convolution.",
+    },
     hints=(
         "A transposed convolution from K classes to K classes has K·K kernels. Which of them should be zero?",
         "groups=K keeps the classes apart, and the weight is then K×1×2s×2s.",
         "F.conv_transpose2d(scores, kernel.repeat(K, 1, 1, 1), stride=factor, groups=K).",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------- crop_offset
 
@@ -258,7 +203,7 @@ def crop_offset(padding, stride):
 
 CROP_OFFSET = Exercise(
     crop_offset,
-    points=2,
+    points=2, minutes=12, difficulty=4, importance=2,
     cases=(
         Case(
             "FCN-32s with its padding of 100: 19",
@@ -274,38 +219,20 @@ CROP_OFFSET = Exercise(
         ),
         Case("a padding of 120, FCN-8s: 51", (120, 8)),
     ),
-    mistakes=(
-        Mistake(
-            lambda padding, stride: {32: 19, 16: 27, 8: 31}[stride],
-            "These are the crops for a padding of 100, whatever the padding is. Each pixel of padding more moves them by one.",
-        ),
-        Mistake(
-            lambda padding, stride: padding - 81,
-            "This is the crop of FCN-32s for every net. With skips the way up goes in steps of two first, and starts elsewhere.",
-        ),
-        Mistake(
-            lambda padding, stride: padding - {32: 69, 16: 73, 8: 81}[stride],
-            "You have 32s and 8s the wrong way round: more steps of two start earlier, so they need the larger crop.",
-        ),
-        Mistake(
-            lambda padding, stride: crop_offset(padding, stride) + 96,
-            "fc6 is 7×7 and unpadded: the centre of its first window is three steps of 32 inside pool5.",
-        ),
-        Mistake(
-            lambda padding, stride: crop_offset(padding, stride) - 1,
-            "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at −p or 2 − p.",
-        ),
-        Mistake(
-            lambda padding, stride: padding,
-            "The padding moves the first map by 99. Five poolings, fc6 and the stamps move it too.",
-        ),
-    ),
+    mistakes={
+        lambda padding, stride: {32: 19, 16: 27, 8: 31}[stride]: "These are the crops for a padding of 100, whatever the padding is. Each pixel of padding more moves them by one.",
+        lambda padding, stride: padding - 81: "This is the crop of FCN-32s for every net. With skips the way up goes in steps of two first, and starts elsewhere.",
+        lambda padding, stride: padding - {32: 69, 16: 73, 8: 81}[stride]: "You have 32s and 8s the wrong way round: more steps of two start earlier, so they need the larger crop.",
+        lambda padding, stride: crop_offset(padding, stride) + 96: "fc6 is 7×7 and unpadded: the centre of its first window is three steps of 32 inside pool5.",
+        lambda padding, stride: crop_offset(padding, stride) - 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at −p or 2 − p.",
+        lambda padding, stride: padding: "The padding moves the first map by 99. Five poolings, fc6 and the stamps move it too.",
+    },
     hints=(
         "Follow the centre of the first pixel of each map, in pixels of the image. It starts at 1 − padding.",
         "A pooling moves it by half a step and doubles the step; fc6 by three steps; an enlargement by s by −(s − ½) new steps.",
         "The result is padding − 81, − 73 or − 69 for 32, 16 and 8; write down why.",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- mended_fcn
 
@@ -357,53 +284,28 @@ def forward(offsets=(5, 9), last=31, squeeze=False, late=False):
 
 MENDED_FCN = Exercise(
     mended_fcn,
-    points=3,
-    use=run_fcn,
+    points=3, use=run_fcn, minutes=12, difficulty=3, importance=4,
     cases=(
-        Case(
-            "two classes, 1×1×40×40: the logits of the course's FCN-8s",
-            lambda seed: (2, rand(seed, 1, 1, 40, 40)),
-        ),
+        Case("two classes, 1×1×40×40: the logits of the course's FCN-8s", lambda seed: (2, rand(seed, 1, 1, 40, 40))),
         Case("three classes, height and width differ", lambda seed: (3, rand(seed, 1, 3, 33, 70))),
         Case("two images of 16×20", lambda seed: (2, rand(seed, 2, 1, 16, 20) - 0.5)),
     ),
-    mistakes=(
-        Mistake(
-            forward((0, 0), squeeze=True),
-            "Both faults are still there. Start at the end: is the output squeezed to the image's size, or cut?",
-        ),
-        Mistake(
-            forward((0, 0)),
-            "The end is right now. The other fault: pool4 and pool3 begin before the scores they are added to, by 5 and by 9 pixels.",
-        ),
-        Mistake(
-            forward(squeeze=True),
-            "The skips are right now. The end squeezes a larger picture into the image's size. Cut it out instead: where does it start?",
-        ),
-        Mistake(
-            forward((9, 5)),
-            "The two offsets are the wrong way round: pool4 is cut at 5, pool3 at 9.",
-        ),
-        Mistake(
-            forward(last=19),
-            "19 is the crop of FCN-32s. This net enlarges twice, twice and eight times.",
-        ),
-        Mistake(forward(last=27), "27 is the crop of FCN-16s. This net has one step of two more."),
-        Mistake(
-            forward((0, 0), last=0),
-            "Everything is cut from the corner. Each of the three crops has a start of its own.",
-        ),
-        Mistake(
-            forward(late=True),
-            "You stretch each score map to the full size and add there. Add on the coarser grid, before the next enlargement.",
-        ),
-    ),
+    mistakes={
+        forward((0, 0), squeeze=True): "Both faults are still there. Start at the end: is the output squeezed to the image's size, or cut?",
+        forward((0, 0)): "The end is right now. The other fault: pool4 and pool3 begin before the scores they are added to, by 5 and by 9 pixels.",
+        forward(squeeze=True): "The skips are right now. The end squeezes a larger picture into the image's size. Cut it out instead: where does it start?",
+        forward((9, 5)): "The two offsets are the wrong way round: pool4 is cut at 5, pool3 at 9.",
+        forward(last=19): "19 is the crop of FCN-32s. This net enlarges twice, twice and eight times.",
+        forward(last=27): "27 is the crop of FCN-16s. This net has one step of two more.",
+        forward((0, 0), last=0): "Everything is cut from the corner. Each of the three crops has a start of its own.",
+        forward(late=True): "You stretch each score map to the full size and add there. Add on the coarser grid, before the next enlargement.",
+    },
     hints=(
         "Where in the image does the first pixel of each map lie? The chapter computes it for every map.",
         "The scores of pool4 are cut at 5, those of pool3 at 9; the end is a crop too.",
         "The last line is crop(net.upscore8(score), 31, image).",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------- start_weights
 
@@ -471,32 +373,22 @@ def what_is_wrong(got, want, *inputs):
 
 START_WEIGHTS = Exercise(
     start_weights,
-    points=2,
-    use=run_start,
+    points=2, use=run_start, minutes=10, difficulty=3, importance=3, short=True,
     cases=(
         Case("five classes: the loss is ln 5, and three score layers learn", (5,), what_is_wrong),
         Case("21 classes: the loss is ln 21", (21,), what_is_wrong),
     ),
-    mistakes=(
-        Mistake(
-            started_by(nn.init.zeros_),
-            "All weights are zero. Then every map is zero, no score layer gets a gradient, and the loss stays where it is for ever.",
-        ),
-        Mistake(
-            lambda net: None,
-            "Nothing has changed: all weights are what they were. Go through net.modules() and fill what is an nn.Conv2d.",
-        ),
-        Mistake(
-            lambda net: [nn.init.zeros_(s.weight) for s in (net.score, net.score_pool4, net.score_pool3)],
-            "The scores' weights are zero, and their biases and all other layers are what they were. Start those too.",
-        ),
-    ),
+    mistakes={
+        started_by(nn.init.zeros_): "All weights are zero. Then every map is zero, no score layer gets a gradient, and the loss stays where it is for ever.",
+        lambda net: None: "Nothing has changed: all weights are what they were. Go through net.modules() and fill what is an nn.Conv2d.",
+        lambda net: [nn.init.zeros_(s.weight) for s in (net.score, net.score_pool4, net.score_pool3)]: "The scores' weights are zero, and their biases and all other layers are what they were. Start those too.",
+    },
     hints=(
         "There are two kinds of layers: the three called score..., and all the convolutions below them.",
         "nn.init.zeros_(tensor) fills with zeros, nn.init.kaiming_normal_(tensor, nonlinearity='relu') with He's noise. Biases are zero everywhere.",
         "for name, module in net.named_modules(): if isinstance(module, nn.Conv2d): ..., and name.startswith('score') tells the scores.",
     ),
-)
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------------- for_caffe
 
@@ -518,7 +410,7 @@ def prepared(order=1, scale=255, mean=(104.00698793, 116.66876762, 122.67891434)
 
 FOR_CAFFE = Exercise(
     for_caffe,
-    points=1,
+    points=1, minutes=5, difficulty=1, importance=2,
     cases=(
         Case(
             "one red pixel: blue −104.007, green −116.669, red 132.321",
@@ -528,34 +420,19 @@ FOR_CAFFE = Exercise(
         Case("a white pixel", (torch.ones(1, 3, 1, 1),), "255 minus the mean of each channel."),
         Case("two images of 4×5", lambda seed: (rand(seed, 2, 3, 4, 5),)),
     ),
-    mistakes=(
-        Mistake(
-            prepared(order=0, mean=(122.67891434, 116.66876762, 104.00698793)),
-            "The mean is taken off, and the channels are still red, green, blue. Caffe read pictures as blue, green, red.",
-        ),
-        Mistake(
-            prepared(mean=(122.67891434, 116.66876762, 104.00698793)),
-            "The channels are turned round and the mean is not: 104 is blue's, and comes first.",
-        ),
-        Mistake(
-            prepared(order=0),
-            "The mean is in the order blue, green, red, and your picture is not: turn its channels round first.",
-        ),
-        Mistake(
-            prepared(scale=1),
-            "The mean is counted in 0..255, and your picture goes from 0 to 1. Multiply first.",
-        ),
-        Mistake(
-            prepared(mean=(0.0, 0.0, 0.0)),
-            "The mean is still there. The released weights expect pictures with the mean taken off.",
-        ),
-    ),
+    mistakes={
+        prepared(order=0, mean=(122.67891434, 116.66876762, 104.00698793)): "The mean is taken off, and the channels are still red, green, blue. Caffe read pictures as blue, green, red.",
+        prepared(mean=(122.67891434, 116.66876762, 104.00698793)): "The channels are turned round and the mean is not: 104 is blue's, and comes first.",
+        prepared(order=0): "The mean is in the order blue, green, red, and your picture is not: turn its channels round first.",
+        prepared(scale=1): "The mean is counted in 0..255, and your picture goes from 0 to 1. Multiply first.",
+        prepared(mean=(0.0, 0.0, 0.0)): "The mean is still there. The released weights expect pictures with the mean taken off.",
+    },
     hints=(
         "Three things differ: the order of the channels, the range, and a mean that is taken off.",
         "image.flip(1) turns the channels round. The mean has one number a channel: shape it to 3×1×1.",
         "255 * image.flip(1) - mean[:, None, None]",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------- rate_factor
 
@@ -572,7 +449,7 @@ def rate_factor(height, width):
 
 RATE_FACTOR = Exercise(
     rate_factor,
-    literal=True,
+    literal=True, minutes=5, difficulty=2, importance=3,
     cases=(
         Case(
             "the factor for your own picture",
@@ -580,27 +457,18 @@ RATE_FACTOR = Exercise(
             "Divide the sum over all pixels by their mean: what is left?",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda height, width: 21 * height * width,
-            "The loss has one term for each pixel, not one for each class of each pixel.",
-        ),
-        Mistake(
-            lambda height, width: 1 / (height * width),
-            "The other way round: the mean loss has the smaller gradient, so its rate must be larger.",
-        ),
-        Mistake(lambda height, width: 500 * 500, "This is the factor for 500×500. Take your own picture."),
-        Mistake(
-            lambda height, width: (height + 198) * (width + 198),
-            "The padding is cut off before the loss: only pixels of the picture count.",
-        ),
-    ),
+    mistakes={
+        lambda height, width: 21 * height * width: "The loss has one term for each pixel, not one for each class of each pixel.",
+        lambda height, width: 1 / (height * width): "The other way round: the mean loss has the smaller gradient, so its rate must be larger.",
+        lambda height, width: 500 * 500: "This is the factor for 500×500. Take your own picture.",
+        lambda height, width: (height + 198) * (width + 198): "The padding is cut off before the loss: only pixels of the picture count.",
+    },
     hints=(
         "A sum over all pixels is how many times their mean?",
         "A gradient that is so many times smaller needs a rate that is so many times larger, for the same step.",
         "Height times width.",
     ),
-)
+)  # fmt: skip
 
 EXERCISES = [
     DENSE_TO_CONVOLUTION,

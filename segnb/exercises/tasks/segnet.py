@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import segnb.models.segnet
-from segnb.exercises.engine import Case, Exercise, Mistake, rand, sizes
+from segnb.exercises.engine import Case, Exercise, rand, sizes
 
 # ------------------------------------------------------------------------------------- pool_with_indices
 
@@ -64,48 +64,21 @@ POOL_WITH_INDICES = Exercise(
             what_is_pooled,
         ),
     ),
-    mistakes=(
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows % 2 * 2 + columns % 2),
-            "Your indices say where in its window each maximum is, 0 to 3. PyTorch counts through the whole map, row by row.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows * (x.shape[3] // 2) + columns),
-            "You count with rows of the small map. The indices are places in the large one: row times its width.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: columns * x.shape[2] + rows),
-            "You count down the columns. Count along the rows: row times width, plus column.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows // 2 * 2 * x.shape[3] + columns // 2 * 2),
-            "These are the top left corners of the windows, wherever the maximum is.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows // 2 * (x.shape[3] // 2) + columns // 2),
-            "You number the windows. The index belongs to the pixel that held the maximum.",
-        ),
-        Mistake(
-            pooled_by(
-                lambda rows, columns, x: (
-                    rows * x.shape[3]
-                    + columns
-                    + x[0, 0].numel() * torch.arange(x[:, :, 0, 0].numel()).view(*x.shape[:2], 1, 1)
-                )
-            ),
-            "Your count goes on from map to map. Each channel of each image begins again at 0.",
-        ),
-        Mistake(
-            lambda x: (F.avg_pool2d(x, 2), pool_with_indices(x)[1]),
-            "These are the means of the windows. Max pooling keeps the largest number.",
-        ),
-    ),
+    mistakes={
+        pooled_by(lambda rows, columns, x: rows % 2 * 2 + columns % 2): "Your indices say where in its window each maximum is, 0 to 3. PyTorch counts through the whole map, row by row.",
+        pooled_by(lambda rows, columns, x: rows * (x.shape[3] // 2) + columns): "You count with rows of the small map. The indices are places in the large one: row times its width.",
+        pooled_by(lambda rows, columns, x: columns * x.shape[2] + rows): "You count down the columns. Count along the rows: row times width, plus column.",
+        pooled_by(lambda rows, columns, x: rows // 2 * 2 * x.shape[3] + columns // 2 * 2): "These are the top left corners of the windows, wherever the maximum is.",
+        pooled_by(lambda rows, columns, x: rows // 2 * (x.shape[3] // 2) + columns // 2): "You number the windows. The index belongs to the pixel that held the maximum.",
+        pooled_by(lambda rows, columns, x: (rows * x.shape[3] + columns + x[0, 0].numel() * torch.arange(x[:, :, 0, 0].numel()).view(*x.shape[:2], 1, 1))): "Your count goes on from map to map. Each channel of each image begins again at 0.",
+        lambda x: (F.avg_pool2d(x, 2), pool_with_indices(x)[1]): "These are the means of the windows. Max pooling keeps the largest number.",
+    },
     hints=(
         "x.unfold(2, 2, 2).unfold(3, 2, 2) cuts the map into windows of 2×2. Which of the four numbers is the largest, and where?",
         "windows.flatten(4).max(-1) gives the maxima and a place from 0 to 3: its row in the window is place // 2, its column place % 2.",
         "The row in the map is 2 * torch.arange(height // 2)[:, None] + place // 2, the column likewise; the index is row * width + column.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------ unpool
 
@@ -156,35 +129,19 @@ UNPOOL = Exercise(
         ),
         Case("two images, three channels", lambda seed: pooled(seed, 2, 3, 6, 4)),
     ),
-    mistakes=(
-        Mistake(
-            four_times,
-            "You fill each window with its maximum. Unpooling puts it where it was and leaves the other three at zero.",
-        ),
-        Mistake(
-            corners,
-            "Every value lands in the top left corner of its window. The indices say where it was.",
-        ),
-        Mistake(
-            lambda values, indices, size: unpool(values, indices[:1, :1].expand_as(indices), size),
-            "You use the indices of the first channel for all. Every channel has maxima of its own.",
-        ),
-        Mistake(
-            cut_after,
-            "You unpool to twice the size and cut. The indices count in rows of the old width: with any other width values slide into "
-            "wrong columns. Make the map of the size you are given at once.",
-        ),
-        Mistake(
-            lambda values, indices, size: unpool(values, indices, size[::-1]).transpose(2, 3),
-            "You read the indices down the columns. They count along the rows.",
-        ),
-    ),
+    mistakes={
+        four_times: "You fill each window with its maximum. Unpooling puts it where it was and leaves the other three at zero.",
+        corners: "Every value lands in the top left corner of its window. The indices say where it was.",
+        lambda values, indices, size: unpool(values, indices[:1, :1].expand_as(indices), size): "You use the indices of the first channel for all. Every channel has maxima of its own.",
+        cut_after: "You unpool to twice the size and cut. The indices count in rows of the old width: with any other width values slide into wrong columns. Make the map of the size you are given at once.",
+        lambda values, indices, size: unpool(values, indices, size[::-1]).transpose(2, 3): "You read the indices down the columns. They count along the rows.",
+    },
     hints=(
         "Start with zeros. Each index is a place in the map, laid out row by row as one long line.",
         "torch.zeros(n, c, height * width), and then sparse.scatter_(2, indices.flatten(2), values.flatten(2)).",
         "At the end reshape the line to n×c×height×width, with height and width from `size`.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ pooled_sizes
 
@@ -221,33 +178,19 @@ POOLED_SIZES = Exercise(
         Case("97×131, odd both ways", (97, 131), "Half of 97 is 48.5, and it becomes 49."),
         Case("33×32, the smallest that stays 2×1", (33, 32)),
     ),
-    mistakes=(
-        Mistake(
-            sizes_by(lambda side: side // 2),
-            "You round down, as PyTorch does unless ceil_mode=True. Then the last row is thrown away, and no unpooling brings it back.",
-        ),
-        Mistake(
-            sizes_by(lambda side: round(side / 2)),
-            "Python's round goes to the even neighbour: 22.5 becomes 22. Round up.",
-        ),
-        Mistake(
-            sizes_by(lambda side: (side + 1) // 2, first=0),
-            "Your list begins with the image itself. Begin with the size after the first pooling.",
-        ),
-        Mistake(
-            sizes_by(lambda side: (side + 1) // 2, order=-1), "Height comes first, as in a tensor's shape."
-        ),
-        Mistake(
-            sizes_by(lambda side: side // 2 + 1),
-            "You add one to even sides as well: 360 halves to 180 exactly.",
-        ),
-    ),
+    mistakes={
+        sizes_by(lambda side: side // 2): "You round down, as PyTorch does unless ceil_mode=True. Then the last row is thrown away, and no unpooling brings it back.",
+        sizes_by(lambda side: round(side / 2)): "Python's round goes to the even neighbour: 22.5 becomes 22. Round up.",
+        sizes_by(lambda side: (side + 1) // 2, first=0): "Your list begins with the image itself. Begin with the size after the first pooling.",
+        sizes_by(lambda side: (side + 1) // 2, order=-1): "Height comes first, as in a tensor's shape.",
+        sizes_by(lambda side: side // 2 + 1): "You add one to even sides as well: 360 halves to 180 exactly.",
+    },
     hints=(
         "A loop of five. What is half of 45 rows if no row may be lost?",
         "(side + 1) // 2 is half of it, rounded up.",
         "Append [height, width] after each halving, and return the list of five.",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- lands_at
 
@@ -266,8 +209,7 @@ def lands_at(height, width, index):
 
 LANDS_AT = Exercise(
     lands_at,
-    literal=True,
-    points=1,
+    points=1, literal=True,
     cases=(
         Case(
             "row and column for your own map",
@@ -275,34 +217,19 @@ LANDS_AT = Exercise(
             "How wide is a map that is pooled, rounding up, and then doubled?",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda height, width, index: list(divmod(index, width)),
-            "This is where the maximum was, and where it should land. Without the size the new map is one column wider.",
-        ),
-        Mistake(
-            lambda height, width, index: list(divmod(index, width + 1))[::-1],
-            "You have row and column the wrong way round.",
-        ),
-        Mistake(
-            lambda height, width, index: list(divmod(index, width - 1)),
-            "This is what happens after pooling that rounds down. Ours rounds up, so the doubled map is wider than the old one.",
-        ),
-        Mistake(
-            lambda height, width, index: [n + 1 for n in divmod(index, width + 1)],
-            "Rows and columns count from 0.",
-        ),
-        Mistake(
-            lambda height, width, index: list(divmod(index, (width + 1) // 2)),
-            "This is the width of the small map. The value lands in the map that has been doubled again.",
-        ),
-    ),
+    mistakes={
+        lambda height, width, index: list(divmod(index, width)): "This is where the maximum was, and where it should land. Without the size the new map is one column wider.",
+        lambda height, width, index: list(divmod(index, width + 1))[::-1]: "You have row and column the wrong way round.",
+        lambda height, width, index: list(divmod(index, width - 1)): "This is what happens after pooling that rounds down. Ours rounds up, so the doubled map is wider than the old one.",
+        lambda height, width, index: [n + 1 for n in divmod(index, width + 1)]: "Rows and columns count from 0.",
+        lambda height, width, index: list(divmod(index, (width + 1) // 2)): "This is the width of the small map. The value lands in the map that has been doubled again.",
+    },
     hints=(
         "Pooling an odd width w and rounding up leaves (w + 1) / 2 columns. How many are there after doubling?",
         "The index stays what it is; only the length of a row has changed to w + 1.",
         "[index // (width + 1), index % (width + 1)]",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- kept_bytes
 
@@ -363,42 +290,21 @@ KEPT_BYTES = Exercise(
         ),
         Case("an odd image and three stages", ([4, 8, 16], 97, 131, "indices")),
     ),
-    mistakes=(
-        Mistake(
-            bytes_by(index_bits=64),
-            "You count PyTorch's indices, int64: 8 bytes a window. That is what our net holds; the paper's sum is 2 bits a window.",
-        ),
-        Mistake(
-            bytes_by(index_bits=8),
-            "A byte for each window. Four places need no more than 2 bits.",
-        ),
-        Mistake(
-            bytes_by(map_bits=256, index_bits=16),
-            "These are bits. Divide by 8.",
-        ),
-        Mistake(
-            bytes_by(pooled=False),
-            "2 bits for every pixel. There is one maximum in every window, a quarter as many.",
-        ),
-        Mistake(
-            bytes_by(every_channel=False),
-            "Every channel has maxima of its own: multiply the windows by the channels.",
-        ),
-        Mistake(
-            bytes_by(halve=lambda side: side // 2),
-            "You round the sides down. SegNet pools with ceil: 45 rows become 23.",
-        ),
-        Mistake(
-            bytes_by(map_bits=8),
-            "A byte for each number. float32 takes four.",
-        ),
-    ),
+    mistakes={
+        bytes_by(index_bits=64): "You count PyTorch's indices, int64: 8 bytes a window. That is what our net holds; the paper's sum is 2 bits a window.",
+        bytes_by(index_bits=8): "A byte for each window. Four places need no more than 2 bits.",
+        bytes_by(map_bits=256, index_bits=16): "These are bits. Divide by 8.",
+        bytes_by(pooled=False): "2 bits for every pixel. There is one maximum in every window, a quarter as many.",
+        bytes_by(every_channel=False): "Every channel has maxima of its own: multiply the windows by the channels.",
+        bytes_by(halve=lambda side: side // 2): "You round the sides down. SegNet pools with ceil: 45 rows become 23.",
+        bytes_by(map_bits=8): "A byte for each number. float32 takes four.",
+    },
     hints=(
         "Go through the stages. What is kept of each, as long as the way back needs it?",
         "maps: channels · height · width · 32 bits. indices: channels · windows · 2 bits. Then halve the sides, rounding up.",
         "There are (height + 1) // 2 times (width + 1) // 2 windows in a channel; divide the sum of bits by 8.",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mirrored_stage
 
@@ -481,8 +387,7 @@ def what_is_mirrored(got, want, *inputs):
 
 MIRRORED_STAGE = Exercise(
     mirrored_stage,
-    points=3,
-    use=run_mirrored,
+    points=3, use=run_mirrored,
     cases=(
         Case("one convolution, 4 to 4", ([4, 4],), what_is_mirrored),
         Case("three convolutions, as in the fifth stage", ([4, 4, 4, 4],), what_is_mirrored),
@@ -492,40 +397,20 @@ MIRRORED_STAGE = Exercise(
             "The encoder's last convolution is the decoder's first, from its outputs to its inputs.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            turned_round(shared=True),
-            "Both faults are still there: ReLU and batch norm meet the sparse map before any convolution, and the batch norms are the "
-            "encoder's own.",
-        ),
-        Mistake(
-            turned_round(shared=False),
-            "The layers are their own now. But ReLU and batch norm still come first, and so they meet a map of zeros: convolution, batch "
-            "norm, ReLU.",
-        ),
-        Mistake(
-            mirrored_by(lambda conv, norm, relu: [conv, norm, relu], shared=True),
-            "The order is right now. But the batch norms are still the encoder's own: one pair of numbers serves two kinds of maps.",
-        ),
-        Mistake(
-            mirrored_by(lambda conv, norm, relu: [conv, relu, norm]),
-            "Your batch norm comes after ReLU. In SegNet each convolution is followed by batch norm, then ReLU.",
-        ),
-        Mistake(
-            mirrored_by(lambda conv, norm, relu: [conv, norm]),
-            "ReLU is missing. The released net has it in the decoder too; only SegNet-Basic does without.",
-        ),
-        Mistake(
-            lambda stage: stage,
-            "This is the encoder's stage itself. Where all channels are equal it runs, and both halves would be trained as one.",
-        ),
-    ),
+    mistakes={
+        turned_round(shared=True): "Both faults are still there: ReLU and batch norm meet the sparse map before any convolution, and the batch norms are the encoder's own.",
+        turned_round(shared=False): "The layers are their own now. But ReLU and batch norm still come first, and so they meet a map of zeros: convolution, batch norm, ReLU.",
+        mirrored_by(lambda conv, norm, relu: [conv, norm, relu], shared=True): "The order is right now. But the batch norms are still the encoder's own: one pair of numbers serves two kinds of maps.",
+        mirrored_by(lambda conv, norm, relu: [conv, relu, norm]): "Your batch norm comes after ReLU. In SegNet each convolution is followed by batch norm, then ReLU.",
+        mirrored_by(lambda conv, norm, relu: [conv, norm]): "ReLU is missing. The released net has it in the decoder too; only SegNet-Basic does without.",
+        lambda stage: stage: "This is the encoder's stage itself. Where all channels are equal it runs, and both halves would be trained as one.",
+    },
     hints=(
         "What does the first layer of a decoder stage see? A map that is three quarters zero. Which layer can fill it?",
         "Go through reversed(stage), and for every nn.Conv2d add three new layers: convolution, batch norm, ReLU.",
         "nn.Conv2d(layer.out_channels, layer.in_channels, 3, padding=1), nn.BatchNorm2d(layer.in_channels), nn.ReLU()",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------- mended_segnet
 
@@ -577,8 +462,7 @@ def stretch(logits, size):
 
 MENDED_SEGNET = Exercise(
     mended_segnet,
-    points=3,
-    use=run_segnet,
+    points=3, use=run_segnet,
     cases=(
         Case(
             "64×64, where every side stays even: the logits of the course's SegNet",
@@ -595,40 +479,20 @@ MENDED_SEGNET = Exercise(
             "Tell each unpooling the size of the map before its pooling.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            segnet_by(end=torch.relu, sized=False),
-            "It runs now. Two faults are left; look at the end first: may a logit be negative?",
-        ),
-        Mistake(
-            segnet_by(end=torch.relu),
-            "The sizes are right now. Look at the end: after a ReLU no logit is negative, and classes below zero tie.",
-        ),
-        Mistake(
-            segnet_by(sized=False),
-            "The end is right now. But each unpooling still doubles its map, and cutting at the end comes too late: "
-            "the indices count in rows of the old width.",
-        ),
-        Mistake(
-            segnet_by(sized=False, fit=stretch),
-            "You squeeze the picture into its size at the end. By then the values have slid: tell each unpooling its size.",
-        ),
-        Mistake(
-            segnet_by(start=up_to_32),
-            "You fill the image up to a multiple of 32 and cut it again. Then nothing slides, but the added zeros are seen at the border. "
-            "SegNet takes any size, if each unpooling is told the size.",
-        ),
-        Mistake(
-            segnet_by(end=lambda logits: logits.softmax(1)),
-            "These are probabilities. The network returns logits; the loss takes their softmax.",
-        ),
-    ),
+    mistakes={
+        segnet_by(end=torch.relu, sized=False): "It runs now. Two faults are left; look at the end first: may a logit be negative?",
+        segnet_by(end=torch.relu): "The sizes are right now. Look at the end: after a ReLU no logit is negative, and classes below zero tie.",
+        segnet_by(sized=False): "The end is right now. But each unpooling still doubles its map, and cutting at the end comes too late: the indices count in rows of the old width.",
+        segnet_by(sized=False, fit=stretch): "You squeeze the picture into its size at the end. By then the values have slid: tell each unpooling its size.",
+        segnet_by(start=up_to_32): "You fill the image up to a multiple of 32 and cut it again. Then nothing slides, but the added zeros are seen at the border. SegNet takes any size, if each unpooling is told the size.",
+        segnet_by(end=lambda logits: logits.softmax(1)): "These are probabilities. The network returns logits; the loss takes their softmax.",
+    },
     hints=(
         "Run it. The error comes from the first unpooling: which indices does it need, the first that were kept or the last?",
         "kept.pop() takes the last. Keep the size of each map before its pooling as well, and give it back as output_size=size.",
         "Keep (indices, size) pairs; unpool(x, indices, output_size=size); and end with net.head(x), with nothing behind it.",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- fresh_statistics
 
@@ -693,54 +557,28 @@ def some_batches(seed, count):
 
 FRESH_STATISTICS = Exercise(
     fresh_statistics,
-    points=2,
-    use=run_statistics,
+    points=2, use=run_statistics,
     cases=(
         Case("one batch: its own means and variances", lambda seed: some_batches(seed, 1), what_is_stale),
         Case("three batches: the mean over all three", lambda seed: some_batches(seed + 9, 3), what_is_stale),
         Case("six batches", lambda seed: some_batches(seed + 30, 6), what_is_stale),
     ),
-    mistakes=(
-        Mistake(
-            statistics_by(reset=False, mode=False),
-            "Nothing has changed. In eval mode batch norm only uses its statistics; it collects them in training mode.",
-        ),
-        Mistake(
-            statistics_by(momentum=0.1, reset=False),
-            "You start from the stale values and move a tenth of the way with each batch. Forget them first: layer.reset_running_stats().",
-        ),
-        Mistake(
-            statistics_by(reset=False),
-            "Your mean goes on over the batches of the training, stale ones included. Forget them first: layer.reset_running_stats().",
-        ),
-        Mistake(
-            statistics_by(momentum=0.1),
-            "You start anew, and with momentum 0.1: after a few batches most of it is still the 0 and 1 of the start. "
-            "momentum = None gives a plain mean.",
-        ),
-        Mistake(
-            statistics_by(momentum=1.0),
-            "Momentum 1 keeps the last batch alone. momentum = None gives the mean over all.",
-        ),
-        Mistake(
-            statistics_by(some=lambda batches: batches[:1]),
-            "Only the first batch has been seen. Run the net on all of them.",
-        ),
-        Mistake(
-            statistics_by(some=lambda batches: []),
-            "The statistics are forgotten and never collected again: mean 0, variance 1. Run the net on the batches, in training mode.",
-        ),
-        Mistake(
-            statistics_by(end=True),
-            "The statistics are right, but the net is still in training mode: the next image would change them. End with net.eval().",
-        ),
-    ),
+    mistakes={
+        statistics_by(reset=False, mode=False): "Nothing has changed. In eval mode batch norm only uses its statistics; it collects them in training mode.",
+        statistics_by(momentum=0.1, reset=False): "You start from the stale values and move a tenth of the way with each batch. Forget them first: layer.reset_running_stats().",
+        statistics_by(reset=False): "Your mean goes on over the batches of the training, stale ones included. Forget them first: layer.reset_running_stats().",
+        statistics_by(momentum=0.1): "You start anew, and with momentum 0.1: after a few batches most of it is still the 0 and 1 of the start. momentum = None gives a plain mean.",
+        statistics_by(momentum=1.0): "Momentum 1 keeps the last batch alone. momentum = None gives the mean over all.",
+        statistics_by(some=lambda batches: batches[:1]): "Only the first batch has been seen. Run the net on all of them.",
+        statistics_by(some=lambda batches: []): "The statistics are forgotten and never collected again: mean 0, variance 1. Run the net on the batches, in training mode.",
+        statistics_by(end=True): "The statistics are right, but the net is still in training mode: the next image would change them. End with net.eval().",
+    },
     hints=(
         "Batch norm collects its statistics whenever it runs in training mode. What does it do with those it has?",
         "For every nn.BatchNorm2d: layer.reset_running_stats(), and layer.momentum = None for a plain mean over the batches.",
         "Then net.train(), net(batch) for each batch under torch.no_grad(), and net.eval() at the end.",
     ),
-)
+)  # fmt: skip
 
 EXERCISES = [
     POOL_WITH_INDICES,

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import segnb.models.unet
-from segnb.exercises.engine import Case, Exercise, Mistake, rand
+from segnb.exercises.engine import Case, Exercise, rand
 
 # ------------------------------------------------------------------------------------------ double_conv
 
@@ -50,8 +50,7 @@ def block_of(kinds, **settings):
 
 DOUBLE_CONV = Exercise(
     double_conv,
-    points=2,
-    use=run_block,
+    points=2, use=run_block,
     cases=(
         Case(
             "every weight 1 and an image of ones: 1×1×5×5 gives one number, 9·9 = 81",
@@ -70,37 +69,21 @@ DOUBLE_CONV = Exercise(
         ),
         Case("3 channels to 3, two images at once", lambda seed: (3, 3, rand(seed, 2, 3, 9, 9) - 0.5, None)),
     ),
-    mistakes=(
-        Mistake(
-            block_of("crcr", padding=1),
-            "The image kept its size: padding=1 puts zeros around it. U-Net's convolutions are unpadded, so that every "
-            "result has seen real pixels only. Leave the padding out.",
-        ),
-        Mistake(
-            block_of("cr"), "Two rows are lost and it should be four: there is one convolution, not two."
-        ),
-        Mistake(
-            block_of("ccr"),
-            "Two convolutions without a ReLU between them can do no more than one larger convolution. Each needs its own ReLU.",
-        ),
-        Mistake(
-            block_of("crc"), "The result goes below zero: the second convolution needs a ReLU behind it too."
-        ),
-        Mistake(block_of("rcrc"), "The ReLUs stand in front of the convolutions; U-Net has them behind."),
-        Mistake(
-            block_of("cr", kernel_size=5),
-            "One 5×5 convolution has the right size and is not the same: two 3×3 have a ReLU between them, and fewer weights.",
-        ),
-        Mistake(
-            block_of("crcr", bias=False), "The convolutions of the paper have biases: leave out bias=False."
-        ),
-    ),
+    mistakes={
+        block_of("crcr", padding=1): "The image kept its size: padding=1 puts zeros around it. U-Net's convolutions are unpadded, so that every result has seen real pixels only. Leave the padding out.",
+        block_of("cr"): "Two rows are lost and it should be four: there is one convolution, not two.",
+        block_of("ccr"): "Two convolutions without a ReLU between them can do no more than one larger convolution. Each needs its own ReLU.",
+        block_of("crc"): "The result goes below zero: the second convolution needs a ReLU behind it too.",
+        block_of("rcrc"): "The ReLUs stand in front of the convolutions; U-Net has them behind.",
+        block_of("cr", kernel_size=5): "One 5×5 convolution has the right size and is not the same: two 3×3 have a ReLU between them, and fewer weights.",
+        block_of("crcr", bias=False): "The convolutions of the paper have biases: leave out bias=False.",
+    },
     hints=(
         "You need four layers in a row. nn.Sequential(first, second, ...) puts layers in a row.",
         "Convolution, ReLU, convolution, ReLU. nn.Conv2d(channels before, channels after, 3) is unpadded unless you ask.",
         "nn.Conv2d(in_channels, out_channels, 3) first, nn.Conv2d(out_channels, out_channels, 3) third, an nn.ReLU() behind each.",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- crop_and_concat
 
@@ -173,28 +156,19 @@ CROP_AND_CONCAT = Exercise(
         ),
         Case("two images at once", lambda seed: (rand(seed, 2, 3, 12, 10), rand(seed + 50, 2, 1, 8, 8))),
     ),
-    mistakes=(
-        Mistake(corner, where_it_went),
-        Mistake(
-            shrunken,
-            "You shrink the whole of `skip` to fit, and then nothing lies where it lay. Cut the centre out instead.",
-        ),
-        Mistake(
-            lambda skip, up: shrunken(skip, up, "bilinear"),
-            "You shrink `skip` smoothly to fit: nothing lies where it lay, and fine lines are gone. Cut the centre out instead.",
-        ),
-        Mistake(up_first, "Everything is there, in the other order: `skip` comes first, then `up`."),
-        Mistake(
-            padded_up,
-            "You put zeros around `up`, so its border is made up. Cut `skip` to the size of `up` instead.",
-        ),
-    ),
+    mistakes={
+        corner: where_it_went,
+        shrunken: "You shrink the whole of `skip` to fit, and then nothing lies where it lay. Cut the centre out instead.",
+        lambda skip, up: shrunken(skip, up, "bilinear"): "You shrink `skip` smoothly to fit: nothing lies where it lay, and fine lines are gone. Cut the centre out instead.",
+        up_first: "Everything is there, in the other order: `skip` comes first, then `up`.",
+        padded_up: "You put zeros around `up`, so its border is made up. Cut `skip` to the size of `up` instead.",
+    },
     hints=(
         "How many rows does `skip` have too many? Half of them go above, half below.",
         "The crop starts at top = (skip.shape[2] - up.shape[2]) // 2 and is up.shape[2] rows high. Columns go the same way.",
         "Slice with skip[:, :, top : top + height, left : left + width], then torch.cat([..., up], dim=1).",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ valid_sizes
 
@@ -227,51 +201,26 @@ VALID_SIZES = Exercise(
     valid_sizes,
     points=2,
     cases=(
-        Case(
-            "up to 220 px: 188, 204 and 220",
-            (220,),
-            "Follow one side through the net: 188, 184, 92, 88, 44 ...",
-        ),
+        Case("up to 220 px: 188, 204 and 220", (220,), "Follow one side through the net: 188, 184, 92, 88, 44 ..."),
         Case("up to 187 px there is none: the list is empty", (187,)),
         Case("with three poolings, up to 100 px: 92 and 100", (100, 3), "Does your rule look at `depth`?"),
         Case("with one pooling, up to 30 px", (30, 1), "Does your rule look at `depth`?"),
         Case("up to 572 px, the paper's size: 25 sizes", (572,)),
     ),
-    mistakes=(
-        Mistake(
-            lambda largest, depth=4: list(range(2**depth, largest + 1, 2**depth)),
-            "These are the sizes of a padded U-Net. Without padding, two convolutions take four pixels before each pooling.",
-        ),
-        Mistake(
-            rhythm(12, 16),
-            "The rhythm of 16 is right, the start is not: try a side of 12. What is left of it after two poolings?",
-        ),
-        Mistake(
-            rhythm(140, 16),
-            "You follow the side down to the bottom only. Each level on the way up takes four pixels more: 172 "
-            "arrives at the bottom and nothing of it comes out.",
-        ),
-        Mistake(
-            rhythm(188, 1),
-            "Some of your sides are odd when they reach a pooling. 2×2 pooling drops the last row and says nothing: ask for an "
-            "even side each time.",
-        ),
-        Mistake(
-            lambda largest, depth=4: valid_sizes(largest - 1, depth),
-            "`largest` itself belongs to the sizes asked for: range(a, b) ends before b.",
-        ),
-        Mistake(
-            lambda largest, depth=4: valid_sizes(largest),
-            "This is the list for four poolings, whatever `depth` is. Repeat the steps `depth` times.",
-        ),
-    ),
+    mistakes={
+        lambda largest, depth=4: list(range(2**depth, largest + 1, 2**depth)): "These are the sizes of a padded U-Net. Without padding, two convolutions take four pixels before each pooling.",
+        rhythm(12, 16): "The rhythm of 16 is right, the start is not: try a side of 12. What is left of it after two poolings?",
+        rhythm(140, 16): "You follow the side down to the bottom only. Each level on the way up takes four pixels more: 172 arrives at the bottom and nothing of it comes out.",
+        rhythm(188, 1): "Some of your sides are odd when they reach a pooling. 2×2 pooling drops the last row and says nothing: ask for an even side each time.",
+        lambda largest, depth=4: valid_sizes(largest - 1, depth): "`largest` itself belongs to the sizes asked for: range(a, b) ends before b.",
+        lambda largest, depth=4: valid_sizes(largest): "This is the list for four poolings, whatever `depth` is. Repeat the steps `depth` times.",
+    },
     hints=(
         "Take one side, say 188, and write down what is left of it after every step, down and up. What must hold on the way?",
-        "Down, `depth` times: minus 4, must be positive and even, half. Then `depth` times: minus 4, must be positive, double. "
-        "At the end minus 4, and something must be left.",
+        "Down, `depth` times: minus 4, must be positive and even, half. Then `depth` times: minus 4, must be positive, double. At the end minus 4, and something must be left.",
         "Loop over range(1, largest + 1), follow each side with two inner loops of `depth` rounds, and append it if nothing failed.",
     ),
-)
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------- border_weights
 
@@ -340,40 +289,20 @@ BORDER_WEIGHTS = Exercise(
         ),
         Case("four cells at random places, 24×24", squares),
     ),
-    mistakes=(
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-((d1 + d2) ** 2) / sigma**2)),
-            "The weights fall too fast: the denominator is 2·sigma², and yours seems to be sigma².",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2 + d2**2) / (2 * sigma**2))),
-            "You square each distance and then add. Equation 2 adds first and squares the sum: (d1 + d2)².",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1 + d2) / (2 * sigma**2))),
-            "The square of d1 + d2 is missing.",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2) / (2 * sigma**2))),
-            "The nearest cell alone counts in your map, so every border is heavy. A gap between two cells needs d1 and d2.",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp((d1 + d2) ** 2 / (2 * sigma**2))),
-            "The farther from the cells, the larger your weights: the exponent has a minus sign.",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: 1 + w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))),
-            "Everything is too large by 1: leave the class weight w_c out, the border term alone is asked for.",
-        ),
-    ),
+    mistakes={
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-((d1 + d2) ** 2) / sigma**2)): "The weights fall too fast: the denominator is 2·sigma², and yours seems to be sigma².",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2 + d2**2) / (2 * sigma**2))): "You square each distance and then add. Equation 2 adds first and squares the sum: (d1 + d2)².",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1 + d2) / (2 * sigma**2))): "The square of d1 + d2 is missing.",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2) / (2 * sigma**2))): "The nearest cell alone counts in your map, so every border is heavy. A gap between two cells needs d1 and d2.",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp((d1 + d2) ** 2 / (2 * sigma**2))): "The farther from the cells, the larger your weights: the exponent has a minus sign.",
+        weights_by(lambda d1, d2, w0, sigma: 1 + w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))): "Everything is too large by 1: leave the class weight w_c out, the border term alone is asked for.",
+    },
     hints=(
         "One distance map per cell: at every pixel, how far is it to that cell? Then, pixel by pixel, the smallest two.",
-        "scipy.ndimage.distance_transform_edt(cells.numpy() != number) is the distance to cell `number`, 0 inside it. Stack "
-        "the maps, sort along the new axis, take the first two.",
-        "With d1 and d2: w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2)), as float32. With fewer than two cells return "
-        "torch.zeros(cells.shape).",
+        "scipy.ndimage.distance_transform_edt(cells.numpy() != number) is the distance to cell `number`, 0 inside it. Stack the maps, sort along the new axis, take the first two.",
+        "With d1 and d2: w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2)), as float32. With fewer than two cells return torch.zeros(cells.shape).",
     ),
-)
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------- mended_forward
 
@@ -416,8 +345,7 @@ def forward(join, pooled=False, relu=False):
 
 MENDED_FORWARD = Exercise(
     mended_forward,
-    points=3,
-    use=run_forward,
+    points=3, use=run_forward,
     cases=(
         Case(
             "one level: 1×1×18×18 gives the logits of the course's U-Net",
@@ -426,33 +354,20 @@ MENDED_FORWARD = Exercise(
         Case("two levels: 1×1×48×48", lambda seed: (2, rand(seed, 1, 1, 48, 48))),
         Case("two images, height and width differ", lambda seed: (2, rand(seed, 2, 1, 44, 52) - 0.5)),
     ),
-    mistakes=(
-        Mistake(
-            forward(shrunken, pooled=True, relu=True),
-            "All three faults are still there. Start with the last line: what does .relu() do to a logit of −2?",
-        ),
-        Mistake(
-            forward(shrunken, pooled=True),
-            "One fault is found: logits may be negative again. The next is in the first loop: has the map that is kept already "
-            "been pooled?",
-        ),
-        Mistake(
-            forward(crop_and_concat, relu=True),
-            "The skips are right now. The third fault is in the last line: after the 1×1 convolution a logit may be negative.",
-        ),
-        Mistake(
-            forward(shrunken),
-            "You keep the right map and then shrink it to fit. Cut its centre out instead: crop_and_concat does it.",
-        ),
-        Mistake(forward(corner), "You cut the corner out of the skip, not its centre: the picture moves."),
-        Mistake(forward(up_first), "The decoder expects `skip` first and then `up` along the channels."),
-    ),
+    mistakes={
+        forward(shrunken, pooled=True, relu=True): "All three faults are still there. Start with the last line: what does .relu() do to a logit of −2?",
+        forward(shrunken, pooled=True): "One fault is found: logits may be negative again. The next is in the first loop: has the map that is kept already been pooled?",
+        forward(crop_and_concat, relu=True): "The skips are right now. The third fault is in the last line: after the 1×1 convolution a logit may be negative.",
+        forward(shrunken): "You keep the right map and then shrink it to fit. Cut its centre out instead: crop_and_concat does it.",
+        forward(corner): "You cut the corner out of the skip, not its centre: the picture moves.",
+        forward(up_first): "The decoder expects `skip` first and then `up` along the channels.",
+    },
     hints=(
         "A map has lost detail after pooling. Which map does the grey arrow in the paper's figure 1 start from?",
         "The skip is what the two convolutions give, before pooling. It is larger than `up` then, and crop_and_concat fits it.",
         "In the first loop: image = block(image); skips.append(image); image = net.pool(image). The last line: return net.head(image).",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ mended_loss
 
@@ -481,10 +396,7 @@ MENDED_LOSS = Exercise(
     cases=(
         Case(
             "logits for one pixel and a 3×3 mask: its centre counts",
-            (
-                torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_(),
-                torch.tensor([[[0, 0, 0], [0, 1, 0], [0, 0, 0]]]),
-            ),
+            (torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_(), torch.tensor([[[0, 0, 0], [0, 1, 0], [0, 0, 0]]])),
             "The centre is class 1, whose probability is 1/(1 + e²), so the loss is ln(1 + e²) = 2.127.",
         ),
         Case("two images, 8×8 logits and 20×20 masks", lambda seed: logits_and_mask(seed, 3, 8, 8, 6)),
@@ -495,38 +407,19 @@ MENDED_LOSS = Exercise(
         ),
         Case("equal sizes: nothing is cropped", lambda seed: logits_and_mask(seed, 2, 6, 6, 0)),
     ),
-    mistakes=(
-        Mistake(
-            lambda logits, mask: F.cross_entropy(
-                F.interpolate(logits, size=mask.shape[1:], mode="bilinear"), mask
-            ),
-            "This is still the stretched loss: the logits are drawn out over the whole mask. Leave them alone and cut the mask.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(
-                logits, F.interpolate(mask[:, None].float(), size=logits.shape[2:])[:, 0].long()
-            ),
-            "You shrink the whole mask. Its border lies where the net has no output: cut the border off instead.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(logits, mask[:, : logits.shape[2], : logits.shape[3]]),
-            "You cut the mask from its top left corner. The logits belong to its centre.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(logits.softmax(1), centre_of(mask, logits)),
-            "The crop is right, but softmax is taken twice: F.cross_entropy takes logits and does its own.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(logits, centre_of(mask, logits), reduction="sum"),
-            "The crop is right, and you add up the pixels. The mean is asked for: it does not grow with the picture.",
-        ),
-    ),
+    mistakes={
+        lambda logits, mask: F.cross_entropy(F.interpolate(logits, size=mask.shape[1:], mode="bilinear"), mask): "This is still the stretched loss: the logits are drawn out over the whole mask. Leave them alone and cut the mask.",
+        lambda logits, mask: F.cross_entropy(logits, F.interpolate(mask[:, None].float(), size=logits.shape[2:])[:, 0].long()): "You shrink the whole mask. Its border lies where the net has no output: cut the border off instead.",
+        lambda logits, mask: F.cross_entropy(logits, mask[:, : logits.shape[2], : logits.shape[3]]): "You cut the mask from its top left corner. The logits belong to its centre.",
+        lambda logits, mask: F.cross_entropy(logits.softmax(1), centre_of(mask, logits)): "The crop is right, but softmax is taken twice: F.cross_entropy takes logits and does its own.",
+        lambda logits, mask: F.cross_entropy(logits, centre_of(mask, logits), reduction="sum"): "The crop is right, and you add up the pixels. The mean is asked for: it does not grow with the picture.",
+    },
     hints=(
         "The net's output belongs to the middle of the picture. Which part of the mask shows the same place?",
         "Do with the mask what crop_and_concat does with `skip`; it has no channels: mask[:, top : top + height, left : left + width].",
         "top = (mask.shape[1] - logits.shape[2]) // 2, left likewise from the widths; then F.cross_entropy(logits, the cut mask).",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------- tile_step, net_parameters
 
@@ -546,28 +439,18 @@ TILE_STEP = Exercise(
             "What does your measurement say for three poolings, and so for four?",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda: 388,
-            "388 is the whole output. Divide it by 16: the next tile would start off the beat of the poolings.",
-        ),
-        Mistake(
-            lambda: 572, "Tiles that step by their own side leave gaps: 572 px go in and 388 px come out."
-        ),
-        Mistake(
-            lambda: 16,
-            "A step of 16 leaves no seams, and needs far more tiles than necessary. What is the largest step?",
-        ),
-        Mistake(
-            lambda: 400, "400 is a multiple of 16 and larger than the output of 388: there would be gaps."
-        ),
-    ),
+    mistakes={
+        lambda: 388: "388 is the whole output. Divide it by 16: the next tile would start off the beat of the poolings.",
+        lambda: 572: "Tiles that step by their own side leave gaps: 572 px go in and 388 px come out.",
+        lambda: 16: "A step of 16 leaves no seams, and needs far more tiles than necessary. What is the largest step?",
+        lambda: 400: "400 is a multiple of 16 and larger than the output of 388: there would be gaps.",
+    },
     hints=(
         "For which steps did the numbers agree? How do these follow from three poolings?",
         "Three poolings: 2·2·2 = 8. With four the step must be a multiple of 16, and no larger than the output, 388.",
         "388 divided by 16 is 24 and a bit, so the step is 24·16.",
     ),
-)
+)  # fmt: skip
 
 
 def my_net(seed):
@@ -592,38 +475,20 @@ NET_PARAMETERS = Exercise(
     net_parameters,
     literal=True,
     cases=(
-        Case(
-            "the number of parameters of your own net",
-            my_net,
-            "Build the net with your four numbers and count.",
-        ),
+        Case("the number of parameters of your own net", my_net, "Build the net with your four numbers and count."),
     ),
-    mistakes=(
-        Mistake(
-            weights_only,
-            "These are the weights without the biases. Every output channel of a convolution has one bias more.",
-        ),
-        Mistake(
-            lambda width, depth, in_channels, num_classes: net_parameters(width, depth, 1, 2),
-            "This is the net for 1 channel and 2 classes: did you give it your own in_channels and num_classes?",
-        ),
-        Mistake(
-            lambda width, depth, in_channels, num_classes: net_parameters(width, 4, in_channels, num_classes),
-            "This is the net with four poolings: did you give it your own depth?",
-        ),
-        Mistake(
-            lambda width, depth, in_channels, num_classes: net_parameters(
-                2 * width, depth, in_channels, num_classes
-            ),
-            "This is the net of twice your width, with about four times as many.",
-        ),
-    ),
+    mistakes={
+        weights_only: "These are the weights without the biases. Every output channel of a convolution has one bias more.",
+        lambda width, depth, in_channels, num_classes: net_parameters(width, depth, 1, 2): "This is the net for 1 channel and 2 classes: did you give it your own in_channels and num_classes?",
+        lambda width, depth, in_channels, num_classes: net_parameters(width, 4, in_channels, num_classes): "This is the net with four poolings: did you give it your own depth?",
+        lambda width, depth, in_channels, num_classes: net_parameters(2 * width, depth, in_channels, num_classes): "This is the net of twice your width, with about four times as many.",
+    },
     hints=(
         "segnb.models.UNet(in_channels, num_classes, width=..., depth=...) builds your net.",
         "net.parameters() goes through all tensors of weights and biases; .numel() is how many numbers one of them holds.",
         "sum(parameter.numel() for parameter in net.parameters())",
     ),
-)
+)  # fmt: skip
 
 EXERCISES = [
     DOUBLE_CONV,
