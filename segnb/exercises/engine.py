@@ -293,13 +293,18 @@ def agrees(exercise: Exercise, outcome: dict, answer, number: int, seed: int) ->
     """Whether an answer does in one case what a known mistake does: the same result, or the same error."""
     known = ours(exercise, answer, number, seed)
     if outcome["error"] or known["error"]:
-        return (
-            bool(outcome["error"] and known["error"]) and outcome["error"]["type"] == known["error"]["type"]
-        )
+        return same_error(outcome["error"], known["error"])
     yours, mine = decode(outcome["value"]), decode(known["value"])
     if differ(yours, mine, exercise.tolerance) is not None:
         return False
     return differ_gradients(exercise, (), outcome["gradients"], known["gradients"]) is None
+
+
+def same_error(yours: dict | None, mine: dict | None) -> bool:
+    """Two errors of one kind; where it is told in a sentence, of one sentence."""
+    if not yours or not mine or yours["type"] != mine["type"]:
+        return False
+    return yours["type"] not in ("Told", "Changed") or yours["text"] == mine["text"]
 
 
 def recognise(exercise: Exercise, outcomes: list[dict], seed: int) -> str | None:

@@ -38,7 +38,8 @@ def lived_in(net: nn.Module, seed: int = 0) -> nn.Module:
             if part.is_floating_point():
                 fan = part[0].numel() if part.ndim > 1 else 1
                 part.copy_(noise(seed + number, *part.shape) * (12 / fan) ** 0.5)
-                if part.ndim <= 1 and name.rpartition(".")[2] in ("weight", "running_var"):
+                tail = name.rpartition(".")[2]
+                if tail in ("running_var", "std") or (tail == "weight" and part.ndim == 1):
                     part.copy_(1.1 + part / 4)
     return net
 
@@ -108,6 +109,11 @@ def new_module(made, name: str, *given: nn.Module) -> nn.Module:
             raise Told(
                 f"{part} of your module is frozen (requires_grad is False): no training would move it."
             )
+    if not list(made.parameters()):
+        raise Told(
+            f"What {name} returns has no parameters that PyTorch knows of, so nothing could train it. Layers in a Python list are "
+            "hidden: use nn.Sequential or nn.ModuleList."
+        )
     # A part that stands in two places has one set of weights.
     layers = [
         part for _, part in made.named_modules(remove_duplicate=False) if list(part.parameters(recurse=False))

@@ -7,17 +7,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from segnb.exercises.engine import Case, Exercise, rand
+from segnb.exercises.probes import lived_in, noise
+from segnb.exercises.tasks.pictures import logits_and_mask
 
 
 def some(seed, n=2, k=4, height=3, width=5):
     """Logits N×K×H×W and a mask N×H×W without void."""
-    return 6 * rand(seed, n, k, height, width) - 3, (k * rand(seed + 50, n, height, width)).long()
+    return logits_and_mask(seed, n, k, height, width)
 
 
-def some_void(seed):
-    """The same with about a third of the pixels void, and a weight for each class."""
-    logits, mask = some(seed)
-    return logits, mask.where(rand(seed + 70, *mask.shape) > 0.33, 255), 0.2 + 3 * rand(seed + 90, 4)
+def some_void(seed, n=2, k=4):
+    """The same with void, more in the first picture, and a weight for each class."""
+    return *logits_and_mask(seed, n, k, 4, 5, void=0.35), 0.2 + 3 * rand(seed + 90, k)
 
 
 # ---------------------------------------------------------------------------------------- pixel_prices
@@ -34,7 +35,7 @@ def prices_of(log_p):
 
 PIXEL_PRICES = Exercise(
     pixel_prices,
-    points=2, minutes=8, difficulty=2, importance=5, short=True,
+    gradient=("logits",), points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "one pixel with the scores 2, 0.5 and −1, whose truth is class 1: 1.741",
@@ -47,8 +48,11 @@ PIXEL_PRICES = Exercise(
             "p is too small for a float here, so its logarithm must never be taken: log_softmax goes round it.",
         ),
         Case("two images, four classes, 3×5 pixels", some),
+        Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
     mistakes={
+        "logits.log_softmax(dim=1) → logits.softmax(dim=1).log()": "Right where the scores are tame. p of −200 is too small for a float, so its logarithm is −∞: log_softmax goes round it.",
+        "logits.log_softmax(dim=1) → logits.softmax(dim=1).clamp(min=1e-12).log()": "The clamp keeps the price finite, and wrong: 27.6 where 200 is due, and no gradient comes from there. log_softmax needs no clamp.",
         prices_of(lambda z: -z.log_softmax(1)): "Your prices are negative: a logarithm of a number below 1 is, so the price needs a minus sign.",
         prices_of(lambda z: z.softmax(1)): "This is the probability itself, with a minus sign. The logarithm is missing.",
         prices_of(lambda z: z.log_softmax(-1)): "The softmax runs along the wrong axis: the probabilities of one pixel, along the classes (dim 1), should add up to 1.",
@@ -94,7 +98,7 @@ TWO_PIXELS = (
 
 WEIGHTED_PRICE = Exercise(
     weighted_price,
-    points=3, minutes=12, difficulty=3, importance=4,
+    gradient=("logits",), points=3, minutes=12, difficulty=3, importance=4,
     cases=(
         Case(
             "two pixels that weigh 1 and 4 and pay 0.049 and 0.693: 0.564",
@@ -111,7 +115,8 @@ WEIGHTED_PRICE = Exercise(
             (torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3), torch.tensor([[[0, 1, 255]]]), TWO_PIXELS[2]),
             "The third pixel is void: it should be in neither of the two sums.",
         ),
-        Case("two images with some void", some_void),
+        Case("two images, one with more void", some_void),
+        Case("three images, twenty classes", lambda seed: some_void(seed, 3, 20)),
         Case(
             "nothing but void: 0",
             lambda seed: (some(seed)[0], torch.full((2, 3, 5), 255), torch.ones(4)),
@@ -123,6 +128,10 @@ WEIGHTED_PRICE = Exercise(
         weighted_by(lambda w, known: known.numel()): "You divide by all pixels, void ones too. Divide by the sum of the weights of the labelled ones.",
         lambda logits, mask, weight: weighted_price(logits, mask.where(mask != 255, 0), weight): "The void pixels are counted as class 0. A stand-in keeps the index valid, but their weight must then be 0.",
         lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)): "This is the mean without weights: `weight` is not used.",
+        lambda logits, mask, weight: torch.stack([weighted_price(z[None], m[None], weight) for z, m in zip(logits, mask)]).mean(): "You take the mean of each image and then of these. An image with much void counts as much as the others: one sum over all pixels, divided once.",
+        lambda logits, mask, weight: (weight[mask.where(mask != 255, 0)] * (mask != 255) * pixel_prices(logits, mask.where(mask != 255, 0))).sum() / weight[mask.where(mask != 255, 0)].sum(): "Below the line the void pixels weigh as much as class 0. Their weight is 0 there too.",
+        lambda logits, mask, weight: F.cross_entropy(logits, mask, weight, ignore_index=255).nan_to_num(0): "Right but where nothing is labelled: nan_to_num mends the number, and the gradient stays NaN and spoils every weight. Divide by 1 there instead of by 0.",
+        weighted_by(lambda w, known: w.sum() + 1e-3): "You add a little below the line. With small weights it is not little: only a sum of exactly 0 needs a stand-in.",
         weighted_by(lambda w, known: w.sum().clamp_min(1)): "You divide by at least 1. Small weights may add up to less: only a sum of exactly 0 needs a stand-in.",
         weighted_by(lambda w, known: 1): "This is the sum. It grows with the picture: divide it by the sum of the weights.",
     },
@@ -143,6 +152,7 @@ def logit_pulls(logits, mask):
 
 LOGIT_PULLS = Exercise(
     logit_pulls,
+    forbidden=("torch.autograd.backward", "torch.autograd.grad", "torch.func.grad"),
     points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
@@ -156,8 +166,10 @@ LOGIT_PULLS = Exercise(
             "The loss is a mean over the pixels, so each pixel's gradient is divided by their number.",
         ),
         Case("two images, four classes", some),
+        Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
     mistakes={
+        lambda logits, mask: logit_pulls(logits, mask) * F.one_hot(mask, logits.shape[1]).movedim(-1, 1): "Only the true class is pulled. Every other class is pushed down by its own probability.",
         lambda logits, mask: -logit_pulls(logits, mask): "The sign is turned round. The gradient is probability minus truth; the step that follows goes against it.",
         lambda logits, mask: logit_pulls(logits, mask) * mask.numel(): "This is right for one pixel. The loss is the mean over N·H·W pixels, so divide by their number.",
         lambda logits, mask: logit_pulls(logits, mask) * len(mask[0, 0]) * len(mask[0]): "You divide by the number of images. The mean runs over all pixels of all images.",
@@ -204,11 +216,13 @@ BALANCE_CLASSES = Exercise(
             "The middle two are 0.3 and 0.2, so the median is 0.25. torch.median takes the lower one of them.",
         ),
         Case("five classes", some_counts),
+        Case("twenty classes", lambda seed: some_counts(seed, 20)),
     ),
     mistakes={
         lambda pixels, pixels_in_images: 1 / balance_classes(pixels, pixels_in_images): "Upside down: your weight grows with the class. The median stands above the line, the class's frequency below.",
         lambda pixels, pixels_in_images: (pixels / pixels.sum()).quantile(0.5) / (pixels / pixels.sum()): "You take each class's share of all pixels. A frequency counts only the images that contain the class: divide by `pixels_in_images`.",
         lambda pixels, pixels_in_images: (pixels / pixels_in_images).mean() / (pixels / pixels_in_images): "This is the mean over the classes. The road is so frequent that it would pull the mean up: take the median.",
+        lambda pixels, pixels_in_images: pixels.double().quantile(0.5) / pixels: "You balance the pixels alone. A frequency divides them by the pixels of the images that contain the class.",
         lambda pixels, pixels_in_images: pixels_in_images / pixels: "This is 1/f. It balances as well, but no class weighs 1: the median is missing above the line.",
         lambda pixels, pixels_in_images: ((pixels / pixels_in_images).median() / (pixels / pixels_in_images)): "With an even number of classes the median is the mean of the middle two, and torch.median gives the lower one. quantile(0.5) does it.",
     },
@@ -233,7 +247,7 @@ def viewed(logits, mask):
 
 MENDED_ROWS = Exercise(
     mended_rows,
-    points=3, minutes=10, difficulty=3, importance=4, short=True,
+    gradient=("logits",), points=3, minutes=10, difficulty=3, importance=4, short=True,
     cases=(
         Case(
             "one pixel, three classes: 1.741",
@@ -246,8 +260,10 @@ MENDED_ROWS = Exercise(
             "Each pixel gives its own class 20 and the others 0.",
         ),
         Case("two images, four classes, 3×5 pixels", some),
+        Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
     mistakes={
+        "permute(0, 2, 3, 1) → permute(0, 3, 2, 1)": "The classes are last now, but columns come before rows: the rows of your logits and of your mask are not the same pixels.",
         lambda logits, mask: viewed(logits.softmax(1), mask): "Both faults are still there. Start with the softmax: F.cross_entropy takes logits and does its own.",
         viewed: "One fault is found. The other: in memory the pixels of one class lie together, so rows of K numbers mix pixels. Move the class axis last before you reshape.",
         lambda logits, mask: mended_rows(logits.softmax(1), mask): "The rows are right now. The other fault: F.cross_entropy takes logits and does its own softmax, so yours is the second.",
@@ -270,15 +286,30 @@ def mended_step(net, optimiser, images, masks):
     optimiser.step()
 
 
-def two_steps(step, images, masks):
-    """The weights of a tiny network after two steps: what it learned, and whether gradients from before leak in."""
-    net = nn.Conv2d(images.shape[1], 2, 1, bias=False)
-    net.weight.data = torch.tensor([[0.5], [-0.5]]).expand(2, images.shape[1]).reshape(2, -1, 1, 1).clone()
-    net.weight.grad = torch.ones_like(net.weight)  # left over
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.5)
-    for image, mask in zip(images.split(1), masks.split(1)):
-        step(net, optimiser, image, mask)
-    return net.weight.detach().flatten()
+def train_twice(step, images, masks, optimiser):
+    """Two steps of a small net with batch norm and dropout, left-over gradients and all; what it has learned, and its state."""
+    net = nn.Sequential(nn.Conv2d(images.shape[1], 2, 1, bias=False))
+    net[0].weight.data = torch.tensor([[0.5], [-0.5]]).expand(2, images.shape[1]).reshape(2, -1, 1, 1).clone()
+    if optimiser != "SGD":
+        net = lived_in(nn.Sequential(nn.Conv2d(images.shape[1], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)))
+    made = {
+        "SGD": lambda weights: torch.optim.SGD(weights, lr=0.5),
+        "SGD with momentum": lambda weights: torch.optim.SGD(weights, lr=0.5, momentum=0.9, weight_decay=0.01),
+        "Adam": lambda weights: torch.optim.Adam(weights, lr=0.1),
+    }[optimiser](net.parameters())
+    for number, weight in enumerate(net.parameters()):
+        weight.grad = 0.1 + noise(number, *weight.shape)  # left over
+    half = len(images) // 2
+    for image, mask in zip(images.split(half), masks.split(half)):
+        step(net, made, image, mask)
+    learned = [weight.detach() for weight in net.parameters()]
+    kept = [statistic for statistic in net.buffers() if statistic.is_floating_point()]
+    return {
+        "the weights after two steps": torch.cat([weight.flatten() for weight in learned]),
+        "the statistics of batch norm": torch.cat([torch.zeros(1), *kept]),
+        "training mode": int(net.training),
+        "learning rate of the optimiser": made.param_groups[0]["lr"],
+    }
 
 
 def in_order(*deeds, reduction="mean"):
@@ -294,19 +325,18 @@ def in_order(*deeds, reduction="mean"):
 
 MENDED_STEP = Exercise(
     mended_step,
-    points=2, use=two_steps, minutes=6, difficulty=2, importance=5, short=True,
+    points=2, use=train_twice, minutes=6, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "two steps on two pictures of ones, by hand",
-            (torch.ones(2, 1, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64)),
+            (torch.ones(2, 1, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64), "SGD"),
             "p of class 0 is 0.731, so the first step moves the weights by 0.5·0.269 to 0.634 and −0.634.",
         ),
-        Case(
-            "two steps on pictures with noise",
-            lambda seed: (rand(seed, 2, 3, 4, 4), (2 * rand(seed + 50, 2, 4, 4)).long()),
-        ),
+        Case("momentum and weight decay: the step is the optimiser's", lambda seed: (rand(seed, 2, 3, 4, 5), some(seed, 2, 2, 4, 5)[1], "SGD with momentum")),
+        Case("Adam, batches of two pictures, batch norm", lambda seed: (rand(seed, 4, 3, 4, 5), some(seed, 4, 2, 4, 5)[1], "Adam"), "Every picture of the batch counts, and the net stays as it was but for what it learns."),
     ),
     mistakes={
+        lambda net, optimiser, images, masks: mended_step(net, optimiser, images[:1], masks[:1]): "You train on the first picture of each batch and throw the others away.",
         in_order("back", "zero", "step"): "The weights have not moved at all: either nobody calls step(), or the gradients are wiped out just before it. Wipe before backward().",
         in_order("back", "step"): "PyTorch adds new gradients to the old, and nobody wipes the old ones. Wipe them before backward().",
         in_order("back", "step", "zero"): "You wipe the gradients after the step, so what was there before the first one is still in it. Wipe before backward().",

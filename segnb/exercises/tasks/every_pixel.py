@@ -12,7 +12,10 @@ def labels(seed, *shape, classes=4, void=0.2):
     """A mask of random classes, some of it void."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.randint(classes, shape, generator=generator)
-    return mask.masked_fill(torch.rand(shape, generator=generator) < void, VOID)
+    mask = mask.masked_fill(torch.rand(shape, generator=generator) < void, VOID)
+    if void:
+        mask.view(-1)[seed % mask.numel()] = VOID  # so that no seed leaves it out
+    return mask
 
 
 def blocky(seed, height, width, classes=4):
@@ -52,8 +55,11 @@ IMAGE_LABELS = Exercise(
         Case("a class that is absent is not named", (torch.tensor([[1, 1], [1, 1]]), STREET)),
         Case("a picture of void alone has no label: the list is empty", (torch.full((2, 2), VOID), STREET)),
         Case("five other classes", lambda seed: (labels(seed, 5, 6, classes=5), ["a", "b", "c", "d", "e"])),
+        Case("twenty classes, their names not in the order of the alphabet", lambda seed: (labels(seed, 7, 9, classes=20), [*"qwertzuiopasdfghjkly"])),
     ),
     mistakes={
+        "if number != 255] → ]": "255 marks void: pixels that nobody labelled. It is no class of the picture, and asking for its name goes beyond the list.",
+        "for number in present] → for number in sorted(present, key=lambda number: classes[number])]": "The right names, sorted by the alphabet. The order of the class numbers is wanted.",
         lambda mask, classes: [(*classes, "void")[min(n, len(classes))] for n in mask.unique().tolist()]: "255 marks void: pixels that nobody labelled. It is no class of the picture, so it has no name in the list.",
         lambda mask, classes: [n for n in mask.unique().tolist() if n != VOID]: "These are the numbers of the classes. Their names stand in `classes`, at these places.",
         by_size: "The right names, with the largest area first. The order of the class numbers is wanted.",
@@ -105,6 +111,11 @@ BOX_OF = Exercise(
         ),
         Case("a single pixel: left is right, top is bottom", (torch.tensor([[0, 0, 0], [0, 0, 2]]), 2)),
         Case("the whole picture", (torch.zeros(3, 5, dtype=torch.int64), 0)),
+        Case(
+            "a thing that is widest in the middle",
+            (torch.tensor([[3, 3, 8, 3, 3, 3], [8, 8, 8, 8, 3, 3], [3, 3, 8, 3, 3, 3]]), 8),
+            "Its first pixel is neither the leftmost, nor is its last one the rightmost.",
+        ),
         Case("a thing without a corner", one_thing),
     ),
     mistakes={
@@ -112,6 +123,7 @@ BOX_OF = Exercise(
         box_as(lambda left, top, right, bottom: (left, top, right + 1, bottom + 1)): "Your box ends behind the last column and row. Here right and bottom are pixels of the thing itself.",
         box_as(lambda left, top, right, bottom: (left, top, right - left + 1, bottom - top + 1)): "The last two numbers are width and height. Right and bottom are wanted.",
         box_as(lambda left, top, right, bottom: (left, right, top, bottom)): "The four numbers are right, the order is not: left, top, right, bottom.",
+        "[columns.min(), rows.min(), columns.max(), rows.max()] → [columns[0], rows[0], columns[-1], rows[-1]]": "You take the first and the last pixel of the thing. The first one need not be the leftmost: look for the smallest and the largest of rows and columns.",
         lambda mask, label: [0, 0, mask.shape[1] - 1, mask.shape[0] - 1]: "This is the box of the whole picture. Where is mask == label?",
     },
     hints=(
@@ -145,15 +157,15 @@ def two_colours(seed):
     return torch.tensor([[0, 1], [1, 255]]), torch.tensor([[10, 20, 200], [90, 80, 70]], dtype=torch.uint8)
 
 
-def any_palette(seed):
+def any_palette(seed, classes=4):
     generator = torch.Generator().manual_seed(seed)
-    palette = torch.randint(256, (4, 3), generator=generator, dtype=torch.uint8)
+    palette = torch.randint(256, (classes, 3), generator=generator, dtype=torch.uint8)
     return labels(seed, 3, 5), palette
 
 
 PAINT = Exercise(
     paint,
-    points=2, minutes=8, difficulty=2, importance=3, short=True,
+    exact=True, points=2, minutes=8, difficulty=2, importance=3, short=True,
     cases=(
         Case(
             "two classes and a pixel of void, 2×2",
@@ -162,6 +174,7 @@ PAINT = Exercise(
         ),
         Case("no void at all", lambda seed: (labels(seed, 4, 3, void=0), any_palette(seed)[1])),
         Case("a 3×5 mask gives 3×3×5, channels first", any_palette),
+        Case("twenty classes", lambda seed: (labels(seed, 4, 7, classes=20), any_palette(seed, 20)[1])),
     ),
     mistakes={
         paint_wrongly(void=0): "Void came out black. On paper what does not count is left white: 255.",
@@ -169,6 +182,8 @@ PAINT = Exercise(
         paint_wrongly(change=lambda picture: picture.permute(1, 2, 0).reshape(picture.shape)): "The shape is right, and the numbers are scrambled: reshape keeps their order in memory. Move the channels with permute(2, 0, 1).",
         paint_wrongly(change=lambda picture: picture.flip(0)): "Red and blue have changed places: the palette is red, green, blue.",
         paint_wrongly(change=lambda picture: picture / 255): "The colours are right as shares of 1. A palette has whole numbers from 0 to 255: keep uint8.",
+        lambda mask, palette: palette[mask.clamp(max=len(palette) - 1)].permute(2, 0, 1): "Void has the colour of the last class. 255 needs a colour of its own, white.",
+        "permute(2, 0, 1) → permute(2, 1, 0)": "Rows and columns have changed places: permute(2, 0, 1) keeps rows before columns.",
         lambda mask, palette: palette[mask % len(palette)].permute(2, 0, 1): "Void has the colour of a class. 255 needs a colour of its own, white.",
     },
     hints=(
@@ -244,7 +259,7 @@ def item_as(image, of_mask=lambda mask: mask.long()):
 def photograph(seed, height=4, width=6):
     """Pixels as a file has them, uint8 H×W×3, and a mask, uint8 H×W."""
     generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(256, (height, width, 3), generator=generator, dtype=torch.uint8)
+    pixels = torch.randint(20, 200, (height, width, 3), generator=generator, dtype=torch.uint8)
     return pixels, labels(seed, height, width).to(torch.uint8)
 
 
@@ -277,6 +292,9 @@ MENDED_ITEM = Exercise(
         item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255): "The picture is turned over on its diagonal, C×W×H, and the mask is not. In a square picture no shape gives it away. permute(2, 0, 1) keeps rows before columns.",
         item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255, lambda mask: mask.T.long()): "Now image and mask are both turned over. They fit each other, and lie on their side: keep rows before columns in both.",
         item_as(lambda pixels: pixels.reshape(3, *pixels.shape[:2]).float() / 255): "reshape gives the right shape and scrambles the picture: it keeps the order in memory. permute(2, 0, 1) moves the axes.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1) / pixels.max()): "You divide by the brightest number of this picture, so a dark picture becomes as bright as a light one. Divide by 255.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).float() / 256): "A byte goes from 0 to 255: divided by 256 white is not 1.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).flip(0).float() / 255): "Red and blue have changed places: the channels are already red, green, blue.",
         item_as(lambda pixels: pixels.permute(2, 0, 1).float()): "Rows, columns and channels are right. Images of this book run from 0 to 1: divide by 255.",
         item_as(lambda pixels: pixels.permute(2, 0, 1).float() / 255, lambda mask: mask.float() / 255): "The mask holds class numbers, not brightnesses: it is not divided by anything.",
     },
@@ -328,11 +346,14 @@ COMMONEST_PER_PLACE = Exercise(
             (torch.tensor([[[255, 2]], [[255, 255]]]), 3),
             "Nobody voted at the first place: 255.",
         ),
+        Case("one vote is enough where all others are void", (torch.tensor([[[255, 2]], [[255, 255]], [[255, 2]], [[1, 255]]]), 4), "A vote counts, however few there are."),
         Case("a tie goes to the smaller number", (torch.tensor([[[3]], [[1]], [[3]], [[1]]]), 4)),
         Case("nine masks of 5×6", lambda seed: (labels(seed, 9, 5, 6, void=0.4), 4)),
     ),
     mistakes={
         with_void: "Void wins where it is common: you let 255 vote. Count each class by itself, and void not at all.",
+        lambda masks, num_classes: masks.median(0).values: "You take the middle of the sorted numbers. Classes have no order: count votes instead.",
+        lambda masks, num_classes: (num_classes - 1 - torch.stack([(masks == k).sum(0) for k in range(num_classes)]).flip(0).argmax(0)).where((masks != VOID).any(0), VOID): "Of two equally common classes yours is the larger number. The smaller one wins.",
         mean_class: "You take the mean of the class numbers. Half-way between sky (0) and pole (2) there is no building: count votes instead.",
         void_is_class_0: "Where every mask is void, all counts are 0 and argmax says class 0. Nobody voted there: put 255.",
         lambda masks, num_classes: masks[masks != VOID].mode().values.expand(masks.shape[1:]).clone(): "One class for the whole picture. Count at each place by itself: sum over the first axis only.",
@@ -398,6 +419,16 @@ CLASSES_OF_COLOURS = Exercise(
             "Colours 1 and 3 never occur; over all pixels class 1 is the commonest.",
         ),
         Case(
+            "a colour that is seen under void only has not been seen",
+            (torch.tensor([[[0, 0, 1, 1]]]), torch.tensor([[[2, 2, 255, 255]]]), 2, 3),
+            "Colour 1 has no pixel that counts: it gets the commonest class of all, 2.",
+        ),
+        Case(
+            "the commonest of all pixels, not of all colours",
+            (torch.tensor([[[0, 0, 0, 0, 0, 2, 3]]]), torch.tensor([[[1, 1, 1, 1, 1, 3, 3]]]), 4, 4),
+            "Colour 1 never occurs. Five pixels are of class 1, two of class 3.",
+        ),
+        Case(
             "void does not count",
             (torch.tensor([[[0, 0, 0]]]), torch.tensor([[[255, 255, 2]]]), 1, 3),
             "Two of the three pixels are void: the one that counts is class 2.",
@@ -406,6 +437,8 @@ CLASSES_OF_COLOURS = Exercise(
     ),
     mistakes={
         unseen_is_0: "A colour that never occurred has only zeros in its row, and argmax of zeros is 0. Give it the commonest class of all pixels.",
+        "table.sum(0).argmax() → table.argmax(1)[table.sum(1) > 0].mode().values": "A colour that never occurred gets the class that most colours have. The commonest over all pixels is wanted.",
+        "table.sum(1) > 0 → torch.bincount(codes.flatten(), minlength=num_codes) > 0": "A colour that lies under void only has zeros in its row, and argmax of zeros is 0. It has not been seen: give it the commonest class of all pixels.",
         with_shares: "You divide each class by its own number of pixels: then a rare class wins too easily. Count pixels, nothing else.",
         last_seen: "The last pixel of each colour decides. Let all of them vote: count how often each class occurs.",
     },
@@ -420,32 +453,16 @@ CLASSES_OF_COLOURS = Exercise(
 
 
 def my_street(seed):
-    """Which picture of street's val split is one learner's own; the seed comes from `variant`."""
-    return (seed % 101,)
+    """One learner's own street: its number in street's val split, and how many columns are cut off on its left (3,333 of them).
+
+    The seed comes from `variant`."""
+    return seed % 101, seed // 101 % 33
 
 
-def pole_pixels(number):
+def pole_pixels(number, left):
     from segnb.data import load
 
-    return int((load("street", "val")[number][1] == 2).sum())
-
-
-def pole_columns(number):
-    from segnb.data import load
-
-    return int((load("street", "val")[number][1] == 2).any(0).sum())
-
-
-def training_poles(number):
-    from segnb.data import load
-
-    return int((load("street", "train")[number][1] == 2).sum())
-
-
-def signs(number):
-    from segnb.data import load
-
-    return int((load("street", "val")[number][1] == 6).sum())
+    return int((load("street", "val")[number][1][:, left:] == 2).sum())
 
 
 POLE_PIXELS = Exercise(
@@ -459,14 +476,16 @@ POLE_PIXELS = Exercise(
         ),
     ),
     mistakes={
-        training_poles: 'This is the picture of that number in "train". Yours is in "val", pictures that no net has learned from.',
-        pole_columns: "So many columns have a pole in them. Every pixel counts, not every column.",
-        signs: 'This is the number of sign pixels. The place of "pole" in street.classes is its class number.',
+        "[:, left:] → ": "These are the poles of the whole street. Cut its first columns off: mask[:, left:].",
+        "[:, left:] → [left:]": "You cut off rows. Columns are the second axis: mask[:, left:].",
+        '"val" → "train"': 'This is the picture of that number in "train". Yours is in "val", pictures that no net has learned from.',
+        "== 2).sum → == 2).any(0).sum": "So many columns have a pole in them. Every pixel counts, not every column.",
+        "== 2 → == 6": 'This is the number of sign pixels. The place of "pole" in street.classes is its class number.',
     },
     hints=(
-        'segnb.data.load("street", "val")[number] is the pair (image, mask).',
+        'segnb.data.load("street", "val")[number] is the pair (image, mask); mask[:, left:] is your part of it.',
         'street.classes.index("pole") is the class number; mask == that number is true where a pole is.',
-        '(mask == street.classes.index("pole")).sum()',
+        '(mask[:, left:] == street.classes.index("pole")).sum()',
     ),
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The exercises of chapter 2, measuring: count, divide and average, mend scores that run and are wrong, and say how sure one is."""
 
 import torch
+import torch.nn.functional as F
 
 from segnb.exercises.engine import Case, Exercise
 from segnb.exercises.tasks.every_pixel import labels, my_street
@@ -17,13 +18,15 @@ def truth_and_guess(seed, *shape, classes=4, void=0.2):
     return truth, truth.where(keep, noise)
 
 
-def some_matrices(seed, count, classes=4, absent=()):
-    """The confusion matrices of small pictures; the classes in `absent` occur in none of them."""
+def some_matrices(seed, count, classes=4, absent=(), invented=()):
+    """The confusion matrices of small pictures; no pixel is of a class in `absent` or `invented`, the latter are called."""
     matrices = torch.stack(
         [count_pairs(*truth_and_guess(seed + 7 * n, 4, 5 + 3 * n, classes=classes), classes) for n in range(count)]
     )  # fmt: skip
     for k in absent:
         matrices[:, k], matrices[:, :, k] = 0, 0
+    for k in invented:
+        matrices[:, k], matrices[:, 0, k] = 0, 2
     return matrices
 
 
@@ -58,7 +61,7 @@ def squeezed_counts(truth, guess, num_classes):
 
 COUNT_PAIRS = Exercise(
     count_pairs,
-    points=2, minutes=8, difficulty=2, importance=5, short=True,
+    exact=True, points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "six pixels of three classes, by hand",
@@ -76,10 +79,14 @@ COUNT_PAIRS = Exercise(
             "With num_classes = 4 the result is 4×4, whatever the masks hold.",
         ),
         Case("two pictures at once", lambda seed: (*truth_and_guess(seed, 2, 6, 7), 4)),
+        Case("twenty classes", lambda seed: (*truth_and_guess(seed, 3, 9, 7, classes=20), 20), "20·19 + 19 does not fit into a byte."),
+        Case("more than 255 pixels of one pair", (torch.zeros(20, 17, dtype=torch.int64), torch.zeros(20, 17, dtype=torch.int64), 2)),
     ),
     mistakes={
         lambda truth, guess, num_classes: count_pairs(truth, guess, num_classes).T.clone(): "All counts are there, lying on their side: rows belong to the truth, columns to the guess.",
         void_as_last: "Void was counted as the last class. Take the pixels out where the truth is 255, before you count.",
+        "torch.bincount(pairs, minlength=num_classes**2) → torch.bincount((num_classes * truth + guess).flatten(), minlength=num_classes**2)[: num_classes**2]": "Void has found its way into the table: some of its pairs have numbers that belong to others. Take out the pixels where the truth is 255.",
+        lambda truth, guess, num_classes: torch.zeros(num_classes, num_classes, dtype=torch.int64).index_put((truth[truth != VOID], guess[truth != VOID]), torch.tensor(1)): "Every pair that occurs is counted once. table[t, g] += 1 with whole tensors adds 1 to each place once, however often it is named.",
         shares_of_rows: "You divide each row by its sum. Counts are wanted: only counts of many pictures can be added.",
         squeezed_counts: "The table has no room for classes that do not occur here. Give bincount a minlength of num_classes².",
     },
@@ -133,6 +140,7 @@ CLASS_IOU = Exercise(
         iou_by(lambda right, true, called: right / called): "You divide by the column: that is precision, and it does not see what was missed. The union has the row too.",
         iou_by(lambda right, true, called: right / (true + called)): "Row plus column counts the shared pixels twice: take the diagonal off once.",
         iou_by(lambda right, true, called: 2 * right / (true + called)): "This is Dice: twice the overlap over the sum of both. IoU divides the overlap by the union.",
+        iou_by(lambda right, true, called: (right / (true + called - right)).where(true > 0, torch.nan)): "A class that was only invented is NaN in yours. Its union is not empty: its IoU is 0.",
         iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(0)): "A class that is nowhere got 0, as if it had been missed. Leave the NaN that 0 / 0 gives.",
         iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(1)): "A class that is nowhere got 1, as if it had been found. Leave the NaN that 0 / 0 gives.",
         iou_by(lambda right, true, called: (right / (true + called - right)).nanmean()): "This is the mean over the classes. One number for each class is wanted.",
@@ -171,6 +179,8 @@ MENDED_ACCURACY = Exercise(
         lambda guess, truth: (guess == truth).double().mean(): "Void still counts as wrong: a guess is never 255. Take these pixels out above and below the line.",
         lambda guess, truth: ((guess == truth) | (truth == VOID)).double().mean(): "Now void counts as right. It is neither: take these pixels out above and below the line.",
         lambda guess, truth: (guess == truth)[truth != VOID].double().sum(): "This is how many pixels are right. Divide by the number of pixels that have a label.",
+        lambda guess, truth: ((guess == truth) & (truth != VOID)).double().mean(): "Void is not right any more, but you still divide by all pixels. Take it out below the line too.",
+        lambda guess, truth: (guess == truth)[guess != VOID].double().mean(): "You look for void in the guess, where it never is. The truth says what is void.",
         lambda guess, truth: 1 - mended_accuracy(guess, truth): "This is the share that is wrong.",
     },
     hints=(
@@ -207,12 +217,20 @@ MENDED_MEAN_IOU = Exercise(
             lambda seed: (some_matrices(seed, 3, absent=(2,)),),
             "Three classes are there; their mean is wanted.",
         ),
+        Case(
+            "a class that is only invented, and one that is never found",
+            (torch.tensor([[[5, 2, 0], [0, 0, 0], [3, 0, 0]], [[1, 1, 0], [0, 0, 0], [0, 0, 0]]]),),
+            "An IoU of 0 is a score: it counts in the mean. Only what is nowhere is left out.",
+        ),
         Case("one batch", lambda seed: (some_matrices(seed, 1),)),
         Case("five batches of growing pictures", lambda seed: (some_matrices(seed, 5),)),
     ),
     mistakes={
         lambda matrices: torch.stack([class_iou(m).nan_to_num(0).mean() for m in matrices]).mean(): "Both faults are still there: a mean of the batches' means, in which absent classes count as 0.",
         mean_of_batches: "Absent classes are left out now. But you still divide batch by batch: add up the matrices first, then divide once.",
+        lambda matrices: torch.stack([class_iou(m) for m in matrices]).nanmean(0).nanmean(): "You divide batch by batch and then average each class. A batch with one pixel of it counts as much as one full of it: add up the matrices first.",
+        lambda matrices: class_iou(matrices.sum(0))[matrices.sum((0, 2)) > 0].mean(): "A class that was only invented is left out. Its IoU is 0, and it counts: only what is neither true nor called is left out.",
+        lambda matrices: class_iou(matrices.sum(0))[matrices.sum(0).diagonal() > 0].mean(): "Classes with an IoU of 0 are left out, and so a net is rewarded for never finding them. Only what is nowhere is left out.",
         lambda matrices: class_iou(matrices.sum(0)).nan_to_num(0).mean(): "You add up first, as one should. A class that is nowhere still counts as 0: leave it out with nanmean.",
         lambda matrices: class_iou(matrices.sum(0)).nan_to_num(1).mean(): "You add up first, as one should. A class that is nowhere counts as 1 now: leave it out with nanmean.",
     },
@@ -245,6 +263,11 @@ MEAN_DICE = Exercise(
             "Dice is 1 for the first class and 2·0.5/1.5 = 0.667 for the second: mean 0.833.",
         ),
         Case(
+            "a class that was never found counts as 0",
+            (torch.tensor([0.0, 0.5, float("nan"), 1.0], dtype=torch.float64),),
+            "An IoU of 0 is a Dice of 0, and it is one of the three that count.",
+        ),
+        Case(
             "an absent class is left out",
             (torch.tensor([0.2, float("nan"), 0.8], dtype=torch.float64),),
             "NaN is no number to be averaged: two classes are left.",
@@ -258,6 +281,7 @@ MEAN_DICE = Exercise(
         of_the_mean: "You turn the mean IoU into Dice. The curve between the two is bent: turn each class first, then take the mean.",
         lambda ious: (2 * ious / (1 + ious)).nan_to_num(0).mean(): "The absent class counts as 0. Leave it out with nanmean.",
         lambda ious: (ious / (2 - ious)).nanmean(): "This is the way back, from Dice to IoU. Dice is the larger of the two: 2·J / (1 + J).",
+        lambda ious: (2 * ious / (1 + ious))[ious > 0].mean(): "Classes with 0 are left out, and so a net is rewarded for never finding them. Only NaN is left out.",
         lambda ious: ious.nanmean(): "This is the mean IoU itself.",
     },
     hints=(
@@ -314,7 +338,7 @@ OUTLINE = Exercise(
     cases=(
         Case(
             "a square of 3×3 in the middle of 5×5: all but its middle pixel",
-            (torch.nn.functional.pad(torch.ones(3, 3), (1, 1, 1, 1)).bool(),),
+            (F.pad(torch.ones(3, 3), (1, 1, 1, 1)).bool(),),
             "The eight pixels round the middle touch something else, and the middle does not.",
         ),
         Case(
@@ -323,11 +347,15 @@ OUTLINE = Exercise(
             "Only the second column touches pixels outside the region. The first touches the edge, where nothing is known.",
         ),
         Case("an L-shaped region", blob),
+        Case("two regions that touch across a corner, and a hole", (torch.tensor([[1, 1, 1, 0, 0], [1, 0, 1, 0, 0], [1, 1, 1, 0, 1], [0, 0, 0, 1, 1]]).bool(),)),
+        Case("everything is region: nothing is outline", (torch.ones(3, 5).bool(),)),
         Case("a region that fills the picture has none", (torch.ones(3, 4, dtype=torch.bool),)),
     ),
     mistakes={
         outline_by(1, 0): "You take the picture's edge for an outline. What lies beyond it is unknown: only neighbours inside the picture count.",
         outline_by(2, 1): "You count neighbours across corners too. Only the four that share a side make an outline here.",
+        lambda region: region & ~(region & region.roll(1, 0) & region.roll(-1, 0) & region.roll(1, 1) & region.roll(-1, 1)): "roll goes round the edge: what leaves on the right comes in on the left. The edge's neighbours are unknown, not on the other side.",
+        lambda region: region & ~F.pad(region[None].float(), (1, 1), mode="replicate")[0].unfold(1, 3, 1).bool().all(2): "You look left and right only. A neighbour above or below counts too.",
         outside: "These are the pixels just outside the region. Its own pixels along the border are wanted.",
         lambda region: region & ~outline(region): "This is the inside, what is left without the outline.",
     },
@@ -394,12 +422,20 @@ INTERVAL = Exercise(
             "one draw of everything: both ends are the score of the set",
             lambda seed: (some_matrices(seed, 4), torch.arange(4)[None]),
         ),
+        Case(
+            "a class that is absent, and one that is only invented",
+            lambda seed: (some_matrices(seed, 5, classes=5, absent=(1,), invented=(3,)), without_return(seed, 5, 30)[1]),
+            "In each draw only what is neither true nor called is left out of the mean.",
+        ),
         Case("six pictures, forty draws", lambda seed: without_return(seed, 6, 40)),
     ),
     mistakes={
         interval_by(mean_of_batches): "You average the pictures' own mean IoUs. Add up the matrices of each draw first, and divide once.",
         interval_by(ends=(0.05, 0.95)): "Between 5 % and 95 % lie nine tenths of the draws. For 95 in a hundred leave 2.5 % out on each side.",
         interval_by(ends=(0.0, 1.0)): "These are the smallest and the largest draw: they move further apart with every draw. Leave 2.5 % out on each side.",
+        lambda matrices, draws: interval(matrices, [draw.unique() for draw in draws]): "A picture that was drawn twice counts once in yours. matrices[draw] has it twice.",
+        lambda matrices, draws: torch.quantile(class_ious(matrices).nanmean(1)[draws].mean(1), torch.tensor([0.025, 0.975], dtype=torch.float64)): "You average the pictures' own mean IoUs. Add up the matrices of each draw first, and divide once.",
+        interval_by(lambda m: class_iou(m.sum(0))[m.sum((0, 2)) > 0].mean()): "A class that was only invented is left out of your means. Its IoU is 0, and it counts.",
         one_set: "You take quantiles of single pictures' scores. How sure we are of the whole set is another question: a score for each draw.",
         two_deviations: "Mean and two deviations is a good guess if the draws lie evenly round their mean. Quantiles need no such wish.",
     },
@@ -413,38 +449,18 @@ INTERVAL = Exercise(
 # --------------------------------------------------------------------------------------------- moved_iou
 
 
-def moved(number, step=1):
-    """(moved mask, mask, where the mask is known) of a street of val."""
+def moved_iou(number, left):
     from segnb.data import load
 
-    truth = load("street", "val")[number][1]
-    return truth.roll(step, 1), truth, truth != VOID
-
-
-def moved_iou(number, step=1):
-    guess, truth, known = moved(number, step)
+    truth = load("street", "val")[number][1][:, left:]
+    guess, known = truth.roll(1, 1), truth != 255
     both, either = (guess == 1) & (truth == 1), (guess == 1) | (truth == 1)
     return (both[known].sum() / either[known].sum()).item()
 
 
-def moved_dice(number):
-    iou = moved_iou(number)
-    return 2 * iou / (1 + iou)
-
-
-def moved_found(number):
-    guess, truth, _ = moved(number)
-    return ((guess == 1)[truth == 1]).double().mean().item()
-
-
-def moved_accuracy(number):
-    guess, truth, known = moved(number)
-    return (guess == truth)[known].double().mean().item()
-
-
 MOVED_IOU = Exercise(
     moved_iou,
-    literal=True, minutes=6, difficulty=2, importance=2,
+    literal=True, tolerance=5e-4, minutes=6, difficulty=2, importance=2,
     cases=(
         Case(
             "the IoU of the buildings of your own street, moved by one pixel",
@@ -453,10 +469,11 @@ MOVED_IOU = Exercise(
         ),
     ),
     mistakes={
-        moved_dice: "This is Dice. IoU divides the shared pixels by the union, once each.",
-        moved_found: "This is the share of building pixels that were found. The union also has what was called so wrongly.",
-        moved_accuracy: "This is the pixel accuracy, over all classes. The IoU of one class is wanted: building, number 1.",
-        lambda number: moved_iou(number, 2): "This is the IoU after two pixels. Move the mask by one.",
+        "both[known].sum() / either[known].sum() → 2 * both[known].sum() / (both[known].sum() + either[known].sum())": "This is Dice. IoU divides the shared pixels by the union, once each.",
+        "either[known] → (truth == 1)[known]": "This is the share of building pixels that were found. The union also has what was called so wrongly.",
+        "(both[known].sum() / either[known].sum()) → (guess == truth)[known].double().mean()": "This is the pixel accuracy, over all classes. The IoU of one class is wanted: building, number 1.",
+        "[:, left:] → ": "This is the IoU of the whole street. Cut its first columns off, mask[:, left:], and then move what is left.",
+        "roll(1, 1) → roll(2, 1)": "This is the IoU after two pixels. Move the mask by one.",
     },
     hints=(
         "mask.roll(1, 1) moves a mask by one pixel to the right. Building is class 1.",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import segnb.models.segnet
 from segnb.exercises.engine import Case, Exercise, rand, sizes
+from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------- pool_with_indices
 
@@ -34,12 +35,13 @@ def pooled_by(index):
 def what_is_pooled(got, want, x):
     if len(got) != 2 or not all(isinstance(part, Tensor) for part in got):
         return "Two tensors are wanted: return maxima, indices."
+    got = [part.detach() for part in got]
     for name, yours, mine in zip(("maxima", "indices"), got, want):
         if yours.shape != mine.shape:
             return f"The {name} should be {sizes(mine.shape)}, and yours are {sizes(yours.shape)}."
-    if got[1].dtype != torch.int64:
-        return f"Indices are whole numbers, torch.int64, and yours are {got[1].dtype}."
-    if not torch.equal(got[0].float(), want[0]):
+    if got[1].is_floating_point():
+        return f"Indices are whole numbers, and yours are {got[1].dtype}."
+    if not torch.equal(got[0].float(), want[0].detach()):
         return "The first tensor should hold the largest number of every window of 2×2."
     window = (got[1] != want[1]).nonzero()[0].tolist()
     yours, mine = got[1][tuple(window)].item(), want[1][tuple(window)].item()
@@ -54,10 +56,13 @@ HAND_MAP = torch.tensor([[1.0, 2, 0, 7], [3, 4, 5, 6], [9, 0, 1, 2], [8, 3, 4, 0
 
 POOL_WITH_INDICES = Exercise(
     pool_with_indices,
-    points=2,
+    gradient=("x",),
+    forbidden=("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices"),
+    points=2, minutes=12, difficulty=3, importance=3,
     cases=(
         Case("a map of 4×4: maxima 4, 7, 9, 4 with indices 5, 3, 8, 14", (HAND_MAP,), what_is_pooled),
         Case("height and width differ", lambda seed: (rand(seed, 1, 1, 4, 6),), what_is_pooled),
+        Case("after a ReLU: of equal numbers the first counts", lambda seed: ((rand(seed, 2, 1, 6, 4) - 0.7).clamp_min(0),), what_is_pooled),
         Case(
             "two images, three channels, negative numbers too",
             lambda seed: (rand(seed, 2, 3, 6, 8) - 0.9,),
@@ -71,6 +76,8 @@ POOL_WITH_INDICES = Exercise(
         pooled_by(lambda rows, columns, x: rows // 2 * 2 * x.shape[3] + columns // 2 * 2): "These are the top left corners of the windows, wherever the maximum is.",
         pooled_by(lambda rows, columns, x: rows // 2 * (x.shape[3] // 2) + columns // 2): "You number the windows. The index belongs to the pixel that held the maximum.",
         pooled_by(lambda rows, columns, x: (rows * x.shape[3] + columns + x[0, 0].numel() * torch.arange(x[:, :, 0, 0].numel()).view(*x.shape[:2], 1, 1))): "Your count goes on from map to map. Each channel of each image begins again at 0.",
+        "windows.max(-1) → windows.flip(-1).max(-1)\n    place = 3 - place": "Of equal numbers you take the last. F.max_pool2d takes the first; after a ReLU many windows are zeros only.",
+        lambda x: [pool_with_indices(x)[0].detach(), pool_with_indices(x)[1]]: "The numbers are right, but no gradient goes through the maxima (.detach(), NumPy): nothing below would learn.",
         lambda x: (F.avg_pool2d(x, 2), pool_with_indices(x)[1]): "These are the means of the windows. Max pooling keeps the largest number.",
     },
     hints=(
@@ -114,7 +121,9 @@ def corners(values, indices, size):
 
 UNPOOL = Exercise(
     unpool,
-    points=2,
+    gradient=("values",),
+    forbidden=("max_unpool2d",),
+    points=2, minutes=8, difficulty=2, importance=4, short=True,
     cases=(
         Case(
             "one window: a 7 with index 1 goes to the top right, three zeros stay",
@@ -133,6 +142,8 @@ UNPOOL = Exercise(
         four_times: "You fill each window with its maximum. Unpooling puts it where it was and leaves the other three at zero.",
         corners: "Every value lands in the top left corner of its window. The indices say where it was.",
         lambda values, indices, size: unpool(values, indices[:1, :1].expand_as(indices), size): "You use the indices of the first channel for all. Every channel has maxima of its own.",
+        lambda values, indices, size: unpool(values, indices[:1].expand_as(indices), size): "You use the indices of the first image for all. Every image has maxima of its own.",
+        lambda values, indices, size: unpool(values.detach(), indices, size): "The numbers are right, but no gradient goes through the values (.detach(), NumPy): the decoder above would be all that learns.",
         cut_after: "You unpool to twice the size and cut. The indices count in rows of the old width: with any other width values slide into wrong columns. Make the map of the size you are given at once.",
         lambda values, indices, size: unpool(values, indices, size[::-1]).transpose(2, 3): "You read the indices down the columns. They count along the rows.",
     },
@@ -168,7 +179,7 @@ def sizes_by(halve, first=1, order=1):
 
 POOLED_SIZES = Exercise(
     pooled_sizes,
-    points=1,
+    points=1, minutes=5, difficulty=1, importance=3, short=True,
     cases=(
         Case(
             "the paper's 360×480: 180×240, 90×120, 45×60, 23×30, 12×15",
@@ -177,6 +188,7 @@ POOLED_SIZES = Exercise(
         ),
         Case("97×131, odd both ways", (97, 131), "Half of 97 is 48.5, and it becomes 49."),
         Case("33×32, the smallest that stays 2×1", (33, 32)),
+        Case("any size", lambda seed: (33 + seed % 400, 701 - seed % 400)),
     ),
     mistakes={
         sizes_by(lambda side: side // 2): "You round down, as PyTorch does unless ceil_mode=True. Then the last row is thrown away, and no unpooling brings it back.",
@@ -209,7 +221,7 @@ def lands_at(height, width, index):
 
 LANDS_AT = Exercise(
     lands_at,
-    points=1, literal=True,
+    points=1, literal=True, minutes=6, difficulty=2, importance=2,
     cases=(
         Case(
             "row and column for your own map",
@@ -266,7 +278,7 @@ VGG_CHANNELS = [64, 128, 256, 512, 512]
 
 KEPT_BYTES = Exercise(
     kept_bytes,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=4, short=True,
     cases=(
         Case(
             "one map of 4×4: 16 numbers of 4 bytes are 64",
@@ -289,6 +301,8 @@ KEPT_BYTES = Exercise(
             "45 rows give 23 rows of windows: the last one is not whole, and has a maximum all the same.",
         ),
         Case("an odd image and three stages", ([4, 8, 16], 97, 131, "indices")),
+        Case("an odd image and three stages, as maps", ([4, 8, 16], 97, 131, "maps")),
+        Case("a byte that two stages share", ([1, 3], 2, 2, "indices"), "Add up the bits of all stages and divide by 8 at the end: 2 bits and 6 bits are one byte."),
     ),
     mistakes={
         bytes_by(index_bits=64): "You count PyTorch's indices, int64: 8 bytes a window. That is what our net holds; the paper's sum is 2 bits a window.",
@@ -322,75 +336,65 @@ def mirrored_stage(stage):
 
 
 def run_mirrored(mirrored_stage, channels):
-    """Mirror an encoder stage, run it on a sparse map, and list: layers in the order they ran, shape, shared parameters."""
+    """Mirror an encoder stage that has lived, and look at the mirror: what it owns, what runs in it, what it does."""
     stage = nn.Sequential()
     for n, outputs in enumerate(channels[1:]):
         stage.extend([nn.Conv2d(channels[n], outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()])
-    mirrored = mirrored_stage(stage)
-    if not isinstance(mirrored, nn.Module):
-        raise TypeError(
-            f"mirrored_stage should return an nn.Module, and returned a {type(mirrored).__name__}"
-        )
-    ran = []
+    with untouched(stage=lived_in(stage)):
+        mirrored = new_module(mirrored_stage(stage), "mirrored_stage", stage)
+    norms = [part for part in mirrored.modules() if isinstance(part, nn.BatchNorm2d)]
+    fresh = [part.bias is not None and not part.bias.any() and not part.running_mean.any() for part in norms if part.affine and part.track_running_stats]
+    mode, ran = int(mirrored.training), []
 
     def note(layer, inputs, output):
-        name = type(layer).__name__
-        ran.append(f"{name} {inputs[0].shape[1]} to {output.shape[1]}" if name == "Conv2d" else name)
+        ran.append(f"{type(layer).__name__} {inputs[0].shape[1]} to {output.shape[1]}")
+        for number, parameter in enumerate(layer.parameters()):  # the same noise, whatever the layers are called
+            parameter.data = noise(10 * len(ran) + number, *parameter.shape)
 
-    for layer in mirrored.modules():
-        if not list(layer.children()):
-            layer.register_forward_hook(note)
-    output = mirrored(torch.ones(2, channels[-1], 4, 4))
-    own = {id(parameter) for parameter in stage.parameters()}
-    shared = sum(id(parameter) in own for parameter in mirrored.parameters())
-    return [", ".join(ran), list(output.shape), shared]
+    hooks = [part.register_forward_hook(note) for part in mirrored.modules() if list(part.parameters(recurse=False))]
+    image = noise(1, 2, channels[-1], 5, 7)
+    mirrored(image)
+    for hook in hooks:
+        hook.remove()
+    return {
+        "the layers with weights that run": ", ".join(ran),
+        "how many numbers it trains": sum(parameter.numel() for parameter in mirrored.parameters()),
+        "how many of its batch norms start afresh": sum(fresh),
+        "training mode": mode,
+        "the result": mirrored(image).detach(),
+        "the result in evaluation": mirrored.eval()(image).detach(),
+    }
 
 
-def mirrored_by(order, shared=False):
-    """A wrong mirror: order(conv, norm, relu) for each convolution; batch norms of the encoder's own objects or new."""
+def mirrored_by(order, convolution=nn.Conv2d):
+    """A wrong mirror: order(conv, norm, relu) for each convolution, or another kind of convolution."""
 
     def wrong(stage):
         layers = []
-        for conv, norm in zip(reversed(stage[::3]), reversed(stage[1::3])):
-            outputs = conv.in_channels
-            mirrored = nn.Conv2d(conv.out_channels, outputs, 3, padding=1)
-            layers += order(mirrored, norm if shared else nn.BatchNorm2d(outputs), nn.ReLU())
+        for conv in reversed(stage[::3]):
+            mirrored = convolution(conv.out_channels, conv.in_channels, 3, padding=1)
+            layers += order(mirrored, nn.BatchNorm2d(conv.in_channels), nn.ReLU())
         return nn.Sequential(*layers)
 
     return wrong
 
 
-def turned_round(shared):
-    """The encoder's layers in reverse order: ReLU, batch norm, convolution."""
-
-    def wrong(stage):
-        layers = []
-        for layer in reversed(stage):
-            if isinstance(layer, nn.Conv2d):
-                layer = nn.Conv2d(layer.out_channels, layer.in_channels, 3, padding=1)
-            elif isinstance(layer, nn.BatchNorm2d) and not shared:
-                layer = nn.BatchNorm2d(layer.num_features)
-            layers.append(layer)
-        return nn.Sequential(*layers)
-
-    return wrong
-
-
-def what_is_mirrored(got, want, *inputs):
-    """`got` is the layers that ran, the shape of the result, and how many parameters belong to the encoder too."""
-    if len(got) == 3 and got[0] != want[0]:
-        return f"These layers should run: {want[0]}. Yours: {got[0]}."
-    if len(got) == 3 and got[2]:
-        return f"{got[2]} parameters belong to the encoder's stage as well. Every layer of the decoder is its own."
-    return f"The result should be {sizes(want[1])}."
+def turned_round(stage):
+    """The layers in reverse order: ReLU, batch norm, convolution, each new."""
+    layers = []
+    for layer in reversed(stage):
+        if isinstance(layer, nn.Conv2d):
+            layer = nn.Conv2d(layer.out_channels, layer.in_channels, 3, padding=1)
+        layers.append(nn.BatchNorm2d(layer.num_features) if isinstance(layer, nn.BatchNorm2d) else layer)
+    return nn.Sequential(*layers)
 
 
 MIRRORED_STAGE = Exercise(
     mirrored_stage,
-    points=3, use=run_mirrored,
+    points=3, use=run_mirrored, minutes=12, difficulty=3, importance=4, short=True,
     cases=(
-        Case("one convolution, 4 to 4", ([4, 4],), what_is_mirrored),
-        Case("three convolutions, as in the fifth stage", ([4, 4, 4, 4],), what_is_mirrored),
+        Case("one convolution, 4 to 4", ([4, 4],)),
+        Case("three convolutions, as in the fifth stage", ([4, 4, 4, 4],)),
         Case(
             "2 to 4 to 4 becomes 4 to 4 to 2",
             ([2, 4, 4],),
@@ -398,12 +402,10 @@ MIRRORED_STAGE = Exercise(
         ),
     ),
     mistakes={
-        turned_round(shared=True): "Both faults are still there: ReLU and batch norm meet the sparse map before any convolution, and the batch norms are the encoder's own.",
-        turned_round(shared=False): "The layers are their own now. But ReLU and batch norm still come first, and so they meet a map of zeros: convolution, batch norm, ReLU.",
-        mirrored_by(lambda conv, norm, relu: [conv, norm, relu], shared=True): "The order is right now. But the batch norms are still the encoder's own: one pair of numbers serves two kinds of maps.",
+        turned_round: "The layers are their own now. But ReLU and batch norm still come first, and so they meet a map of zeros: convolution, batch norm, ReLU.",
         mirrored_by(lambda conv, norm, relu: [conv, relu, norm]): "Your batch norm comes after ReLU. In SegNet each convolution is followed by batch norm, then ReLU.",
+        mirrored_by(lambda conv, norm, relu: [conv, norm, relu], nn.ConvTranspose2d): "Your convolutions are transposed ones. The size stays, so plain convolutions are wanted, from outputs to inputs.",
         mirrored_by(lambda conv, norm, relu: [conv, norm]): "ReLU is missing. The released net has it in the decoder too; only SegNet-Basic does without.",
-        lambda stage: stage: "This is the encoder's stage itself. Where all channels are equal it runs, and both halves would be trained as one.",
     },
     hints=(
         "What does the first layer of a decoder stage see? A map that is three quarters zero. Which layer can fill it?",
@@ -429,16 +431,18 @@ def mended_segnet(net, image):
 
 
 def run_segnet(mended_segnet, classes, image):
-    """Run the function on a narrow SegNet whose weights are the same every time."""
-    net = segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval()
-    return mended_segnet(net, image).detach()
+    """Run the function on a narrow SegNet that has lived, its own forward closed; what trains, too."""
+    net = lived_in(segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval())
+    with untouched(net=net), sealed(net, "net(image)"):
+        logits = mended_segnet(net, image)
+    return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
-def segnet_by(end=lambda logits: logits, sized=True, fit=None, start=lambda image: image):
+def segnet_by(end=lambda logits: logits, sized=True, fit=None, start=lambda image: image, normalise=True):
     """A wrong forward pass: something after the head, no sizes for unpooling, another way to fit the image."""
 
     def wrong(net, image):
-        x, kept = net.normalise(start(image)), []
+        x, kept = net.normalise(start(image)) if normalise else image, []
         for stage, pool in zip(net.encoder, net.pool):
             before = stage(x)
             x, indices = pool(before)
@@ -462,7 +466,7 @@ def stretch(logits, size):
 
 MENDED_SEGNET = Exercise(
     mended_segnet,
-    points=3, use=run_segnet,
+    points=3, use=run_segnet, minutes=12, difficulty=3, importance=4,
     cases=(
         Case(
             "64×64, where every side stays even: the logits of the course's SegNet",
@@ -485,6 +489,7 @@ MENDED_SEGNET = Exercise(
         segnet_by(sized=False): "The end is right now. But each unpooling still doubles its map, and cutting at the end comes too late: the indices count in rows of the old width.",
         segnet_by(sized=False, fit=stretch): "You squeeze the picture into its size at the end. By then the values have slid: tell each unpooling its size.",
         segnet_by(start=up_to_32): "You fill the image up to a multiple of 32 and cut it again. Then nothing slides, but the added zeros are seen at the border. SegNet takes any size, if each unpooling is told the size.",
+        segnet_by(normalise=False): "The picture goes in as it is. The net was trained on normalised ones: net.normalise(image) comes first.",
         segnet_by(end=lambda logits: logits.softmax(1)): "These are probabilities. The network returns logits; the loss takes their softmax.",
     },
     hints=(
@@ -510,26 +515,30 @@ def fresh_statistics(net, batches):
 
 
 def run_statistics(fresh_statistics, batches):
-    """Means and variances of a small net that was left with stale ones; then whether it still trains, and moved weights."""
-    layers = [nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2)]
-    net = nn.Sequential(*layers).eval()
-    for layer in (net[1], net[4]):
-        nn.init.constant_(layer.running_mean, 3.0)
-        nn.init.constant_(layer.running_var, 9.0)
-        layer.num_batches_tracked += 40
-    before = torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
+    """Statistics of a small net that has lived, two of its norms inside parts; then all that should be as it was."""
+    inner = nn.Sequential(nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2), nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)))
+    net = lived_in(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), inner)).eval()
+    norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.num_batches_tracked += 40
+    before = [parameter.detach().clone() for parameter in net.parameters()]
     fresh_statistics(net, batches)
-    after = torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
-    statistics = [part for layer in (net[1], net[4]) for part in (layer.running_mean, layer.running_var)]
-    flags = torch.tensor([float(net.training), float((after - before).abs().max())])
-    return torch.cat([*statistics, flags])
+    moved = [(now - old).abs().max() for now, old in zip(net.parameters(), before)]
+    return {
+        "how far the weights have moved, γ and β among them (nothing is to be learned)": max(moved).item(),
+        "how many of its parameters are frozen": sum(not parameter.requires_grad for parameter in net.parameters()),
+        "how many of its parameters hold a gradient": sum(parameter.grad is not None for parameter in net.parameters()),
+        "the running means": torch.cat([norm.running_mean for norm in norms]),
+        "the running variances": torch.cat([norm.running_var for norm in norms]),
+        "how many parts are still in training mode": sum(part.training for part in net.modules()),
+    }
 
 
-def statistics_by(momentum=None, reset=True, mode=True, end=False, some=lambda batches: batches):
+def statistics_by(momentum=None, reset=True, mode=True, end=False, some=lambda batches: batches, parts=nn.Module.modules):
     """A wrong way to estimate: another momentum, no fresh start, the wrong mode, not all batches."""
 
     def wrong(net, batches):
-        for layer in net.modules():
+        for layer in parts(net):
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = momentum
                 if reset:
@@ -543,25 +552,17 @@ def statistics_by(momentum=None, reset=True, mode=True, end=False, some=lambda b
     return wrong
 
 
-def what_is_stale(got, want, batches):
-    if got[-1] != 0:
-        return "The weights have changed. Only the statistics are to be estimated again, nothing is to be learned."
-    if got[-2] != 0:
-        return "The statistics may be right, but the net is still in training mode. End with net.eval()."
-    return f"The first mean should be {want[0]:.4f}, and yours is {got[0]:.4f}; the variances follow at places 2 and 3."
-
-
 def some_batches(seed, count):
-    return ([rand(seed + n, 2, 1, 8, 8) * (n + 1) for n in range(count)],)
+    return ([rand(seed + n, 2, 1, 8, 9) * (n + 1) for n in range(count)],)
 
 
 FRESH_STATISTICS = Exercise(
     fresh_statistics,
-    points=2, use=run_statistics,
+    points=2, use=run_statistics, minutes=10, difficulty=3, importance=5, short=True,
     cases=(
-        Case("one batch: its own means and variances", lambda seed: some_batches(seed, 1), what_is_stale),
-        Case("three batches: the mean over all three", lambda seed: some_batches(seed + 9, 3), what_is_stale),
-        Case("six batches", lambda seed: some_batches(seed + 30, 6), what_is_stale),
+        Case("one batch: its own means and variances", lambda seed: some_batches(seed, 1)),
+        Case("three batches: the mean over all three", lambda seed: some_batches(seed + 9, 3)),
+        Case("six batches", lambda seed: some_batches(seed + 30, 6)),
     ),
     mistakes={
         statistics_by(reset=False, mode=False): "Nothing has changed. In eval mode batch norm only uses its statistics; it collects them in training mode.",
@@ -571,6 +572,9 @@ FRESH_STATISTICS = Exercise(
         statistics_by(momentum=1.0): "Momentum 1 keeps the last batch alone. momentum = None gives the mean over all.",
         statistics_by(some=lambda batches: batches[:1]): "Only the first batch has been seen. Run the net on all of them.",
         statistics_by(some=lambda batches: []): "The statistics are forgotten and never collected again: mean 0, variance 1. Run the net on the batches, in training mode.",
+        statistics_by(parts=nn.Module.children): "The norms inside parts of the net are not reached: net.children() goes one level deep, net.modules() all the way.",
+        statistics_by(some=lambda batches: [torch.cat(batches)]): "You make one large batch. Its variance also counts how the batches differ, and it may not fit: run the net batch by batch.",
+        "reset_running_stats() → reset_parameters()": "reset_parameters() forgets γ and β too, and they were learned. layer.reset_running_stats() forgets the statistics only.",
         statistics_by(end=True): "The statistics are right, but the net is still in training mode: the next image would change them. End with net.eval().",
     },
     hints=(
