@@ -60,9 +60,13 @@ def alike(got, want):
 def differ_named(got: dict, want: dict, tolerance: float, exact: bool) -> str | None:
     """For what a `use` has looked at: the name says which of its findings is different."""
     for name, mine in want.items():
-        told = differ(got.get(name), mine, tolerance, exact)
+        yours = got.get(name)
+        told = differ(yours, mine, tolerance, exact)
+        if told and kind_of(yours) == kind_of(mine) and not isinstance(mine, (Tensor, list, dict)):
+            mine, yours = both(mine, yours)
+            return f"{name}: it should be {mine}, and yours is {yours}."
         if told:
-            return f"{name}: {told}"
+            return f"{name}: {told.replace('the result should be', 'it should be')}"
     return None
 
 

@@ -338,6 +338,8 @@ def stopped(exercise: Exercise, arguments: list[str], error: dict) -> str:
         return error["text"]
     if error["type"] == "SystemExit":
         return "Your code ends the whole program (exit or quit). Return the result instead."
+    if "leaf Variable that requires grad" in text:
+        return f"Your code changes an input in place, at the line `{error['line']}`. Whoever called it still needs it: make a new tensor."
     said = f"{error['type']}: {text}" if text else error["type"]
     if error["line"]:
         return f"Your code stopped at the line `{error['line']}` with {said}."

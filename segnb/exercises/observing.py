@@ -7,6 +7,7 @@ import contextlib
 import copy
 import importlib
 import linecache
+import pickle
 import random
 import sysconfig
 import traceback
@@ -177,7 +178,7 @@ def unchanged_settings() -> Iterator[None]:
     finally:
         seeded = torch.default_generator.initial_seed() != SEED
         for name, (read, put_back) in SETTINGS.items():
-            if repr(read()) != repr(before[name]):
+            if pickle.dumps(read()) != pickle.dumps(before[name]):
                 different.append(name)
                 put_back(before[name])
     if seeded:

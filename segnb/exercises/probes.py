@@ -35,12 +35,15 @@ def lived_in(net: nn.Module, seed: int = 0) -> nn.Module:
     """Give a net the look of one that has been trained, in place: no weight, bias, γ, β or statistic is 0 or 1 any more."""
     with torch.no_grad():
         for number, (name, part) in enumerate([*net.named_parameters(), *net.named_buffers()]):
-            if part.is_floating_point():
-                fan = part[0].numel() if part.ndim > 1 else 1
-                part.copy_(noise(seed + number, *part.shape) * (12 / fan) ** 0.5)
-                tail = name.rpartition(".")[2]
-                if tail in ("running_var", "std") or (tail == "weight" and part.ndim == 1):
-                    part.copy_(1.1 + part / 4)
+            if not part.is_floating_point():
+                continue
+            tail, values = name.rpartition(".")[2], noise(seed + number, *part.shape)
+            if tail in ("running_var", "std") or (tail == "weight" and part.ndim == 1):
+                part.copy_(1.1 + values / 4)
+            elif part.ndim == 1 or tail == "mean":
+                part.copy_(values / 4)
+            else:
+                part.copy_(values * (24 / part[0].numel()) ** 0.5)  # He's variance: no layer drowns the image
     return net
 
 
@@ -64,8 +67,15 @@ def state(net: nn.Module) -> dict:
         for name, part in net.named_modules()
     }
     for name, part in [*net.named_parameters(), *net.named_buffers()]:
-        found[f"its {name}"] = (id(part), part.requires_grad, part.shape, part.detach().flatten().tolist())
+        found[f"its {name}"] = (id(part), part.requires_grad, part.detach().clone())
     return found
+
+
+def alike(before, after) -> bool:
+    """Whether two entries of `state` are the same; the last of a triple is a tensor."""
+    if isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after) == 3:
+        return before[:2] == after[:2] and torch.equal(before[2], after[2])
+    return before == after
 
 
 @contextlib.contextmanager
@@ -76,7 +86,7 @@ def untouched(**nets: nn.Module) -> Iterator[None]:
     for name, net in nets.items():
         after = state(net)
         different = [
-            part for part in before[name] | after if repr(before[name].get(part)) != repr(after.get(part))
+            part for part in before[name] | after if not alike(before[name].get(part), after.get(part))
         ]
         if different:
             raise Changed(

@@ -130,7 +130,6 @@ WEIGHTED_PRICE = Exercise(
         lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)): "This is the mean without weights: `weight` is not used.",
         lambda logits, mask, weight: torch.stack([weighted_price(z[None], m[None], weight) for z, m in zip(logits, mask)]).mean(): "You take the mean of each image and then of these. An image with much void counts as much as the others: one sum over all pixels, divided once.",
         lambda logits, mask, weight: (weight[mask.where(mask != 255, 0)] * (mask != 255) * pixel_prices(logits, mask.where(mask != 255, 0))).sum() / weight[mask.where(mask != 255, 0)].sum(): "Below the line the void pixels weigh as much as class 0. Their weight is 0 there too.",
-        lambda logits, mask, weight: F.cross_entropy(logits, mask, weight, ignore_index=255).nan_to_num(0): "Right but where nothing is labelled: nan_to_num mends the number, and the gradient stays NaN and spoils every weight. Divide by 1 there instead of by 0.",
         weighted_by(lambda w, known: w.sum() + 1e-3): "You add a little below the line. With small weights it is not little: only a sum of exactly 0 needs a stand-in.",
         weighted_by(lambda w, known: w.sum().clamp_min(1)): "You divide by at least 1. Small weights may add up to less: only a sum of exactly 0 needs a stand-in.",
         weighted_by(lambda w, known: 1): "This is the sum. It grows with the picture: divide it by the sum of the weights.",
@@ -222,7 +221,6 @@ BALANCE_CLASSES = Exercise(
         lambda pixels, pixels_in_images: 1 / balance_classes(pixels, pixels_in_images): "Upside down: your weight grows with the class. The median stands above the line, the class's frequency below.",
         lambda pixels, pixels_in_images: (pixels / pixels.sum()).quantile(0.5) / (pixels / pixels.sum()): "You take each class's share of all pixels. A frequency counts only the images that contain the class: divide by `pixels_in_images`.",
         lambda pixels, pixels_in_images: (pixels / pixels_in_images).mean() / (pixels / pixels_in_images): "This is the mean over the classes. The road is so frequent that it would pull the mean up: take the median.",
-        lambda pixels, pixels_in_images: pixels.double().quantile(0.5) / pixels: "You balance the pixels alone. A frequency divides them by the pixels of the images that contain the class.",
         lambda pixels, pixels_in_images: pixels_in_images / pixels: "This is 1/f. It balances as well, but no class weighs 1: the median is missing above the line.",
         lambda pixels, pixels_in_images: ((pixels / pixels_in_images).median() / (pixels / pixels_in_images)): "With an even number of classes the median is the mean of the middle two, and torch.median gives the lower one. quantile(0.5) does it.",
     },
@@ -291,10 +289,16 @@ def train_twice(step, images, masks, optimiser):
     net = nn.Sequential(nn.Conv2d(images.shape[1], 2, 1, bias=False))
     net[0].weight.data = torch.tensor([[0.5], [-0.5]]).expand(2, images.shape[1]).reshape(2, -1, 1, 1).clone()
     if optimiser != "SGD":
-        net = lived_in(nn.Sequential(nn.Conv2d(images.shape[1], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)))
+        net = lived_in(
+            nn.Sequential(
+                nn.Conv2d(images.shape[1], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
+            )
+        )
     made = {
         "SGD": lambda weights: torch.optim.SGD(weights, lr=0.5),
-        "SGD with momentum": lambda weights: torch.optim.SGD(weights, lr=0.5, momentum=0.9, weight_decay=0.01),
+        "SGD with momentum": lambda weights: torch.optim.SGD(
+            weights, lr=0.5, momentum=0.9, weight_decay=0.01
+        ),
         "Adam": lambda weights: torch.optim.Adam(weights, lr=0.1),
     }[optimiser](net.parameters())
     for number, weight in enumerate(net.parameters()):

@@ -405,7 +405,10 @@ def look_at_frozen(freeze_norms, depth, mode):
     norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm2d)]
     others = [part for part in net.modules() if not isinstance(part, nn.BatchNorm2d)]
     before = {name: part.clone() for name, part in net.state_dict().items()}
-    told, trained = repr(net), [part.requires_grad for layer in others for part in layer.parameters(recurse=False)]
+    told, trained = (
+        repr(net),
+        [part.requires_grad for layer in others for part in layer.parameters(recurse=False)],
+    )
     freeze_norms(net)
     names = ["the numbers of the net, its statistics, γ and β among them", "what the net consists of"]
     kept = all(torch.equal(before[name], part) for name, part in net.state_dict().items() if name in before)
@@ -414,7 +417,9 @@ def look_at_frozen(freeze_norms, depth, mode):
     now = [part.requires_grad for layer in others for part in layer.parameters(recurse=False)]
     findings = {
         "how many batch norms are in eval mode": sum(not norm.training for norm in norms),
-        "how many weights and biases of norms learn": sum(part.requires_grad for norm in norms for part in norm.parameters()),
+        "how many weights and biases of norms learn": sum(
+            part.requires_grad for norm in norms for part in norm.parameters()
+        ),
         "how many other parts are in training mode": sum(part.training for part in others),
         "which weights and biases of convolutions learn": [int(one) for one in now],
         "how many convolutions were told otherwise": sum(a != b for a, b in zip(now, trained)),

@@ -85,7 +85,6 @@ COUNT_PAIRS = Exercise(
     mistakes={
         lambda truth, guess, num_classes: count_pairs(truth, guess, num_classes).T.clone(): "All counts are there, lying on their side: rows belong to the truth, columns to the guess.",
         void_as_last: "Void was counted as the last class. Take the pixels out where the truth is 255, before you count.",
-        "torch.bincount(pairs, minlength=num_classes**2) → torch.bincount((num_classes * truth + guess).flatten(), minlength=num_classes**2)[: num_classes**2]": "Void has found its way into the table: some of its pairs have numbers that belong to others. Take out the pixels where the truth is 255.",
         lambda truth, guess, num_classes: torch.zeros(num_classes, num_classes, dtype=torch.int64).index_put((truth[truth != VOID], guess[truth != VOID]), torch.tensor(1)): "Every pair that occurs is counted once. table[t, g] += 1 with whole tensors adds 1 to each place once, however often it is named.",
         shares_of_rows: "You divide each row by its sum. Counts are wanted: only counts of many pictures can be added.",
         squeezed_counts: "The table has no room for classes that do not occur here. Give bincount a minlength of num_classes².",
@@ -179,8 +178,6 @@ MENDED_ACCURACY = Exercise(
         lambda guess, truth: (guess == truth).double().mean(): "Void still counts as wrong: a guess is never 255. Take these pixels out above and below the line.",
         lambda guess, truth: ((guess == truth) | (truth == VOID)).double().mean(): "Now void counts as right. It is neither: take these pixels out above and below the line.",
         lambda guess, truth: (guess == truth)[truth != VOID].double().sum(): "This is how many pixels are right. Divide by the number of pixels that have a label.",
-        lambda guess, truth: ((guess == truth) & (truth != VOID)).double().mean(): "Void is not right any more, but you still divide by all pixels. Take it out below the line too.",
-        lambda guess, truth: (guess == truth)[guess != VOID].double().mean(): "You look for void in the guess, where it never is. The truth says what is void.",
         lambda guess, truth: 1 - mended_accuracy(guess, truth): "This is the share that is wrong.",
     },
     hints=(
@@ -469,8 +466,7 @@ MOVED_IOU = Exercise(
         ),
     ),
     mistakes={
-        "both[known].sum() / either[known].sum() → 2 * both[known].sum() / (both[known].sum() + either[known].sum())": "This is Dice. IoU divides the shared pixels by the union, once each.",
-        "either[known] → (truth == 1)[known]": "This is the share of building pixels that were found. The union also has what was called so wrongly.",
+        "both[known].sum() / either[known].sum() → 2 * both[known].sum() / (both[known].sum() + either[known].sum())": "This is Dice, or the share of building pixels that were found (the two are nearly the same here, since moving leaves the size). IoU divides the shared pixels by the union.",
         "(both[known].sum() / either[known].sum()) → (guess == truth)[known].double().mean()": "This is the pixel accuracy, over all classes. The IoU of one class is wanted: building, number 1.",
         "[:, left:] → ": "This is the IoU of the whole street. Cut its first columns off, mask[:, left:], and then move what is left.",
         "roll(1, 1) → roll(2, 1)": "This is the IoU after two pixels. Move the mask by one.",

@@ -43,6 +43,8 @@ def what_is_pooled(got, want, x):
         return f"Indices are whole numbers, and yours are {got[1].dtype}."
     if not torch.equal(got[0].float(), want[0].detach()):
         return "The first tensor should hold the largest number of every window of 2×2."
+    if torch.equal(got[1].long(), want[1]):
+        return "The numbers are right, but no gradient goes through the maxima (.detach(), NumPy): nothing below would learn."
     window = (got[1] != want[1]).nonzero()[0].tolist()
     yours, mine = got[1][tuple(window)].item(), want[1][tuple(window)].item()
     row, column = divmod(mine, x.shape[3])
@@ -77,7 +79,6 @@ POOL_WITH_INDICES = Exercise(
         pooled_by(lambda rows, columns, x: rows // 2 * (x.shape[3] // 2) + columns // 2): "You number the windows. The index belongs to the pixel that held the maximum.",
         pooled_by(lambda rows, columns, x: (rows * x.shape[3] + columns + x[0, 0].numel() * torch.arange(x[:, :, 0, 0].numel()).view(*x.shape[:2], 1, 1))): "Your count goes on from map to map. Each channel of each image begins again at 0.",
         "windows.max(-1) → windows.flip(-1).max(-1)\n    place = 3 - place": "Of equal numbers you take the last. F.max_pool2d takes the first; after a ReLU many windows are zeros only.",
-        lambda x: [pool_with_indices(x)[0].detach(), pool_with_indices(x)[1]]: "The numbers are right, but no gradient goes through the maxima (.detach(), NumPy): nothing below would learn.",
         lambda x: (F.avg_pool2d(x, 2), pool_with_indices(x)[1]): "These are the means of the windows. Max pooling keeps the largest number.",
     },
     hints=(
@@ -343,15 +344,25 @@ def run_mirrored(mirrored_stage, channels):
     with untouched(stage=lived_in(stage)):
         mirrored = new_module(mirrored_stage(stage), "mirrored_stage", stage)
     norms = [part for part in mirrored.modules() if isinstance(part, nn.BatchNorm2d)]
-    fresh = [part.bias is not None and not part.bias.any() and not part.running_mean.any() for part in norms if part.affine and part.track_running_stats]
+    fresh = [
+        part.bias is not None and not part.bias.any() and not part.running_mean.any()
+        for part in norms
+        if part.affine and part.track_running_stats
+    ]
     mode, ran = int(mirrored.training), []
 
     def note(layer, inputs, output):
         ran.append(f"{type(layer).__name__} {inputs[0].shape[1]} to {output.shape[1]}")
-        for number, parameter in enumerate(layer.parameters()):  # the same noise, whatever the layers are called
+        for number, parameter in enumerate(
+            layer.parameters()
+        ):  # the same noise, whatever the layers are called
             parameter.data = noise(10 * len(ran) + number, *parameter.shape)
 
-    hooks = [part.register_forward_hook(note) for part in mirrored.modules() if list(part.parameters(recurse=False))]
+    hooks = [
+        part.register_forward_hook(note)
+        for part in mirrored.modules()
+        if list(part.parameters(recurse=False))
+    ]
     image = noise(1, 2, channels[-1], 5, 7)
     mirrored(image)
     for hook in hooks:
@@ -526,15 +537,21 @@ def run_statistics(fresh_statistics, batches):
     moved = [(now - old).abs().max() for now, old in zip(net.parameters(), before)]
     return {
         "how far the weights have moved, γ and β among them (nothing is to be learned)": max(moved).item(),
-        "how many of its parameters are frozen": sum(not parameter.requires_grad for parameter in net.parameters()),
-        "how many of its parameters hold a gradient": sum(parameter.grad is not None for parameter in net.parameters()),
+        "how many of its parameters are frozen": sum(
+            not parameter.requires_grad for parameter in net.parameters()
+        ),
+        "how many of its parameters hold a gradient": sum(
+            parameter.grad is not None for parameter in net.parameters()
+        ),
         "the running means": torch.cat([norm.running_mean for norm in norms]),
         "the running variances": torch.cat([norm.running_var for norm in norms]),
         "how many parts are still in training mode": sum(part.training for part in net.modules()),
     }
 
 
-def statistics_by(momentum=None, reset=True, mode=True, end=False, some=lambda batches: batches, parts=nn.Module.modules):
+def statistics_by(
+    momentum=None, reset=True, mode=True, end=False, some=lambda batches: batches, parts=nn.Module.modules
+):
     """A wrong way to estimate: another momentum, no fresh start, the wrong mode, not all batches."""
 
     def wrong(net, batches):

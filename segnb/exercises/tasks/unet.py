@@ -501,9 +501,7 @@ TILE_STEP = Exercise(
 def my_net(seed):
     """Width, depth, input channels and classes of one learner's own small U-Net; the seed comes from `variant`."""
     generator = random.Random(seed)
-    return tuple(
-        generator.choice(values) for values in (range(6, 30), (2, 3), range(2, 6), range(3, 13))
-    )
+    return tuple(generator.choice(values) for values in (range(6, 30), (2, 3), range(2, 6), range(3, 13)))
 
 
 def net_parameters(width, depth, in_channels, num_classes):
