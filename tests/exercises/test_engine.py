@@ -216,7 +216,7 @@ def test_numbers_count_by_value(said, right):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (torch.tensor(7), "a number is wanted, and your answer gives a tensor. Take the values out"),
+        (torch.tensor([7]), "a number is wanted, and your answer gives a tensor. Take the values out"),
         (True, "your answer gives a truth value"),
         ("7", "your answer gives a text"),
         (6, "6 is not right."),

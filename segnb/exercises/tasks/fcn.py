@@ -69,7 +69,7 @@ DENSE_TO_CONVOLUTION = Exercise(
     cases=(
         Case(
             "one channel, 2×2: weights 1, 10, 100, 1000 and the map 1, 2, 3, 4 give 4321",
-            (*(1, 2, torch.tensor([[1.0, 10, 100, 1000]]), torch.zeros(0)), torch.tensor([[1.0, 2], [3, 4]])[None, None]),
+            (*(1, 2, torch.tensor([[1.0, 10, 100, 1000]]), torch.zeros(1)), torch.tensor([[1.0, 2], [3, 4]])[None, None]),
             "The first two weights belong to the first row of the map.",
         ),
         Case(
@@ -80,6 +80,11 @@ DENSE_TO_CONVOLUTION = Exercise(
         Case(
             "the same on a larger map, 5×6: it slides and gives 1×4×3×4",
             lambda seed: layer_and_image(seed, 4, 2, 3, 1, 2, 5, 6),
+        ),
+        Case(
+            "a layer without a bias",
+            lambda seed: (*layer_and_image(seed, 2, 3, 2, 2, 3, 5, 4)[:3], torch.zeros(0), rand(seed + 90, 2, 3, 5, 4)),
+            "dense.bias is None here. A convolution without one, or with zeros, gives the same numbers.",
         ),
         Case("two images at once", lambda seed: layer_and_image(seed, 3, 3, 2, 2, 3, 4, 5)),
     ),
@@ -269,6 +274,7 @@ def mended_fcn(net, image):
 def run_fcn(mended_fcn, classes, image):
     """Run the function on a narrow FCN-8s that has lived, its own forward closed; what trains, too."""
     net = lived_in(segnb.models.FCN(image.shape[1], classes, width=2, hidden=4).eval())
+    net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
         logits = mended_fcn(net, image)
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}

@@ -444,6 +444,7 @@ def mended_segnet(net, image):
 def run_segnet(mended_segnet, classes, image):
     """Run the function on a narrow SegNet that has lived, its own forward closed; what trains, too."""
     net = lived_in(segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval())
+    net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
         logits = mended_segnet(net, image)
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}

@@ -359,6 +359,7 @@ def mended_forward(net, image):
 def run_forward(mended_forward, depth, norm, image):
     """Run the function on a small U-Net that has lived, its own forward closed; what trains, too."""
     net = lived_in(segnb.models.UNet(image.shape[1], 3, width=2, depth=depth, norm=norm or None).eval())
+    net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
         logits = mended_forward(net, image)
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
