@@ -203,7 +203,7 @@ class Stubs(TorchFunctionMode):
 
 
 def not_allowed(name: str) -> str:
-    return f"{name} does here what you are asked to do yourself. Write it without that call."
+    return f"Here you are asked to do yourself what {name} does. Write it without that call."
 
 
 @contextlib.contextmanager

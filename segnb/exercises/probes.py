@@ -99,7 +99,7 @@ def sealed(net: nn.Module, call: str) -> Iterator[None]:
     """Within it the net's own forward raises: the answer is to do by hand what `call` would do."""
 
     def closed(*_, **__):
-        raise Told(f"{call} does here what you are asked to do yourself: go through the net's parts.")
+        raise Told(f"Here you are asked to do yourself what {call} does: go through the net's parts.")
 
     with mock.patch.object(type(net), "forward", closed):
         yield
@@ -108,16 +108,16 @@ def sealed(net: nn.Module, call: str) -> Iterator[None]:
 def new_module(made, name: str, *given: nn.Module) -> nn.Module:
     """What an answer has built, if it is a module all of whose parameters are its own and trained; else Told."""
     if not isinstance(made, nn.Module):
-        raise Told(f"{name} should return an nn.Module, and returned {type(made).__name__}.")
+        raise Told(f"Your {name} should return an nn.Module, and returned {type(made).__name__}.")
     theirs = {part.untyped_storage().data_ptr() for net in given for part in net.parameters()}
     for part, parameter in made.named_parameters():
         if parameter.untyped_storage().data_ptr() in theirs:
             raise Told(
-                f"{part} of your module belongs to the one you were given as well: training one would change both. Make new ones."
+                f"In your module {part} belongs to the one you were given as well: training one would change both. Make new ones."
             )
         if not parameter.requires_grad:
             raise Told(
-                f"{part} of your module is frozen (requires_grad is False): no training would move it."
+                f"In your module {part} is frozen (requires_grad is False): no training would move it."
             )
     if not list(made.parameters()):
         raise Told(

@@ -387,18 +387,6 @@ def run_start(start_weights, classes):
     return F.cross_entropy(net(torch.rand(1, 1, 20, 20)), target).item()
 
 
-def started_by(weight, score=nn.init.zeros_, bias=nn.init.zeros_):
-    """A wrong start: weight(tensor) fills the layers below the scores, score(tensor) the scores, bias(tensor) all biases."""
-
-    def wrong(net):
-        for name, module in net.named_modules():
-            if isinstance(module, nn.Conv2d):
-                (score if name.startswith("score") else weight)(module.weight)
-                bias(module.bias)
-
-    return wrong
-
-
 START_WEIGHTS = Exercise(
     start_weights,
     points=2, use=run_start, minutes=10, difficulty=3, importance=3, short=True,
@@ -406,11 +394,6 @@ START_WEIGHTS = Exercise(
         Case("five classes: the loss is ln 5, and every layer can learn", (5,)),
         Case("21 classes: the loss is ln 21", (21,)),
     ),
-    mistakes={
-        started_by(nn.init.zeros_): "All weights are zero. Then every map is zero, no score layer gets a gradient, and the loss stays where it is for ever.",
-        lambda net: None: "Nothing has changed: all weights are what they were. Go through net.modules() and fill what is an nn.Conv2d.",
-        lambda net: [nn.init.zeros_(p) for s in (net.score, net.score_pool4, net.score_pool3) for p in s.parameters()]: "The scores are zero, and all other layers are what they were. Start those too: He's noise for the weights, zeros for the biases.",
-    },
     hints=(
         "There are two kinds of layers: the three called score..., and all the convolutions below them.",
         "nn.init.zeros_(tensor) fills with zeros, nn.init.kaiming_normal_(tensor, nonlinearity='relu') with He's noise. Biases are zero everywhere.",

@@ -367,6 +367,8 @@ def run_mirrored(mirrored_stage, channels):
     mirrored(image)
     for hook in hooks:
         hook.remove()
+    for norm in norms:
+        norm.reset_running_stats()
     return {
         "the layers with weights that run": ", ".join(ran),
         "how many numbers it trains": sum(parameter.numel() for parameter in mirrored.parameters()),
