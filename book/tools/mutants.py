@@ -28,7 +28,7 @@ from segnb.exercises.tasks import CHAPTERS
 
 RESULTS = notebooks.ROOT / "book/mutants.json"
 HINTS = notebooks.ROOT / "tests/exercises/hints"
-SECONDS = 5  # of one mutant; one that runs longer is caught in an endless loop
+SECONDS = 5  # of processor time of one mutant; one that runs longer is caught in an endless loop
 # What computing a value may end in; nobody could hand such a value in.
 ERRORS = (ArithmeticError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 SWAPPED = {
@@ -270,13 +270,13 @@ def at_most(seconds: float) -> Iterator[None]:
     def stop(*_):
         raise Endless
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def hint_of(exercise: engine.Exercise, answer: Callable) -> str | None:
