@@ -30,7 +30,16 @@ RESULTS = notebooks.ROOT / "book/mutants.json"
 HINTS = notebooks.ROOT / "tests/exercises/hints"
 SECONDS = 5  # of processor time of one mutant; one that runs longer is caught in an endless loop
 # What computing a value may end in; nobody could hand such a value in.
-ERRORS = (ArithmeticError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
+ERRORS = (
+    ArithmeticError,
+    NameError,
+    StopIteration,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
 SWAPPED = {
     "sum": "mean", "mean": "sum", "max": "min", "amax": "amin", "argmax": "argmin", "nanmean": "nansum",
     "softmax": "sigmoid", "log_softmax": "softmax", "zeros": "ones", "ones": "zeros", "append": "extend",
@@ -228,7 +237,7 @@ def call_mutants(exercise: engine.Exercise) -> Iterator[tuple[str, Callable]]:
     answer = exercise.reference
     given, returned = seen(exercise)
     nets = [value for value in given if isinstance(value, nn.Module)]
-    maps = [value for value in tensors(given) if value.ndim > 1]
+    maps = [value for value in given if isinstance(value, Tensor) and value.ndim > 1]
     yield "the seed set", seeding(answer)
     if len(returned) > 1:
         yield "the first result for ever", constant(answer)
@@ -295,8 +304,9 @@ def hint_of(exercise: engine.Exercise, answer: Callable) -> str | None:
 
 
 def run(exercise: engine.Exercise) -> list[tuple[str, str | None]]:
-    """(what is changed, the hint or None) for every mutant of an exercise."""
-    return [(what, hint_of(exercise, mutant)) for what, mutant in mutants(exercise)]
+    """(what is changed, the hint or None) for every mutant of an exercise; a value that stays the same is no mutant."""
+    found = [(what, hint_of(exercise, mutant)) for what, mutant in mutants(exercise)]
+    return [(what, hint) for what, hint in found if hint is not None or not exercise.literal]
 
 
 def main() -> int:
