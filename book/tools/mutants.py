@@ -4,14 +4,13 @@ Each mutant is the reference with one change: in its source (a term dropped, an 
 reduction, whole-number division, a comparison turned ...) or in what is done around it (inputs changed in place, the
 result detached, the first item only, a constant, height and width swapped ...). A check must fail every mutant that
 behaves otherwise than the reference. Those that behave the same stand in tests/exercises/equivalent.py, with the reason.
-Writes book/mutants.json (the numbers) and, beside the tests, the table of hints that somebody has to read.
+Writes the numbers into the table of book/for_teachers.md and, beside the tests, the table of hints that somebody has to read.
 """
 
 import argparse
 import ast
 import copy
 import inspect
-import json
 import signal
 import sys
 import textwrap
@@ -26,7 +25,8 @@ from segnb.exercises import engine
 from segnb.exercises.observing import tensors
 from segnb.exercises.tasks import CHAPTERS
 
-RESULTS = notebooks.ROOT / "book/mutants.json"
+PAGE = notebooks.ROOT / "book/for_teachers.md"
+BEGIN, END = "<!-- mutants -->", "<!-- /mutants -->"
 HINTS = notebooks.ROOT / "tests/exercises/hints"
 SECONDS = 5  # of processor time of one mutant; one that runs longer is caught in an endless loop
 # What computing a value may end in; nobody could hand such a value in.
@@ -314,24 +314,36 @@ def main() -> int:
     parser.add_argument("chapters", nargs="*", help="modules of segnb.exercises.tasks; all if none is named")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    numbers = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for chapter in CHAPTERS:
         name = chapter.__name__.rpartition(".")[2]
         if arguments.chapters and name not in arguments.chapters:
             continue
-        table = {exercise.name: run(exercise) for exercise in chapter.EXERCISES}
-        numbers[name] = {task: summary(found) for task, found in table.items()}
-        write_hints(name, table)
-        for task, found in table.items():
-            alive = [what for what, hint in found if hint is None]
-            print(f"{name} {task}: {len(found) - len(alive)} of {len(found)} killed", *alive, sep="\n    ")
-    RESULTS.write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        found = {exercise.name: run(exercise) for exercise in chapter.EXERCISES}
+        write_hints(name, found)
+        write_row(name, row(name, chapter.EXERCISES, found))
+        for task, hints in found.items():
+            alive = [what for what, hint in hints if hint is None]
+            print(f"{name} {task}: {len(hints) - len(alive)} of {len(hints)} killed", *alive, sep="\n    ")
     return 0
 
 
-def summary(found: list[tuple[str, str | None]]) -> dict:
-    killed = sum(hint is not None for _, hint in found)
-    return {"mutants": len(found), "killed": killed, "equivalent": len(found) - killed}
+def row(name: str, exercises: list[engine.Exercise], found: dict) -> str:
+    """A chapter's line in the table for teachers."""
+    hints = [hint for told in found.values() for _, hint in told]
+    killed, mistakes = sum(hint is not None for hint in hints), sum(len(one.mistakes) for one in exercises)
+    cells = (name, len(exercises), mistakes, len(hints), killed, len(hints) - killed)
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def write_row(name: str, line: str) -> None:
+    """Put a chapter's line in place of its old one, or behind the others."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    table, after = rest.split(END)
+    lines = [old for old in table.strip().splitlines() if not old.startswith(f"| {name} |")]
+    order = [chapter.__name__.rpartition(".")[2] for chapter in CHAPTERS]
+    rows = sorted([*lines[2:], line], key=lambda one: order.index(one.split("|")[1].strip()))
+    text = "\n".join([*lines[:2], *rows])
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def write_hints(chapter: str, table: dict) -> None:

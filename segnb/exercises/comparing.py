@@ -118,14 +118,15 @@ def farthest(got: Tensor, want: Tensor, tolerance: float):
     return torch.unravel_index(apart.argmax(), want.shape)
 
 
-def same_form(got, want) -> bool:
+def same_form(got, want, exact: bool = False) -> bool:
     """Whether type, shape and dtype are right, so that a hint about the values makes sense."""
     got, want = alike(got, want)
     if kind_of(got) != kind_of(want):
         return False
     if not isinstance(want, Tensor):
         return True
-    return got.shape == want.shape and got.is_floating_point() == want.is_floating_point()
+    kind = got.dtype == want.dtype if exact else got.is_floating_point() == want.is_floating_point()
+    return got.shape == want.shape and kind
 
 
 def kind_of(value) -> str:

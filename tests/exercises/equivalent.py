@@ -46,4 +46,12 @@ EQUIVALENT = {
     },
     "kept_bytes": {"bits = 1": "whole bytes: one bit more makes none"},
     "fresh_statistics": {"net.train(True)": "the function puts the net into training mode itself"},
+    "atrous_conv": {"kernel.shape[1]": "kernels are square"},
+    "stage_rates": {
+        "33 // output_stride": "for the output strides there are, 8, 16 and 32, a remainder of 1 is lost"
+    },
+    "share_whole": {"arguments swapped": "the larger of two numbers, in any order"},
+    "map_loss": {"height and width swapped": "scores and mask are turned alike"},
+    "bilinear_kernel": {"arguments swapped": "the tent times itself"},
+    "crop_offset": {"1.5 * step // 2": "steps on the way up are multiples of 4"},
 }

@@ -477,7 +477,6 @@ POLE_PIXELS = Exercise(
     ),
     mistakes={
         "[:, left:] → ": "These are the poles of the whole street. Cut its first columns off: mask[:, left:].",
-        "[:, left:] → [left:]": "You cut off rows. Columns are the second axis: mask[:, left:].",
         '"val" → "train"': 'This is the picture of that number in "train". Yours is in "val", pictures that no net has learned from.',
         "== 2).sum → == 2).any(0).sum": "So many columns have a pole in them. Every pixel counts, not every column.",
         "== 2 → == 6": 'This is the number of sign pixels. The place of "pole" in street.classes is its class number.',

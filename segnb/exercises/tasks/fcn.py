@@ -9,7 +9,7 @@ from torch import nn
 
 import segnb.models.fcn
 from segnb.exercises.engine import Case, Exercise, rand
-from segnb.exercises.probes import Told, lived_in, new_module, sealed, slopes, untouched
+from segnb.exercises.probes import Changed, Told, lived_in, new_module, sealed, slopes, untouched
 
 # ---------------------------------------------------------------------------------- dense_to_convolution
 
@@ -351,6 +351,8 @@ def run_start(start_weights, classes):
     """Start a net that has lived, and look at every layer: scores of 0, and below them He's noise, unbiased and trained."""
     net = lived_in(segnb.models.FCN(1, classes, width=8, hidden=16).eval())
     start_weights(net)
+    if any(part.training for part in net.modules()):
+        raise Changed("Your function puts the net into training mode. Only weights and biases are to change.")
     layers = {name: part for name, part in net.named_modules() if isinstance(part, nn.Conv2d)}
     scores = [part for name, part in layers.items() if name.startswith("score")]
     below = [part for name, part in layers.items() if not name.startswith("score")]

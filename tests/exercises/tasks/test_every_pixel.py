@@ -56,13 +56,13 @@ def table_by_loops(codes, masks, num_codes, num_classes, unseen=None):
 
 WRONG = {
     "image_labels": [
-        (lambda mask, classes: [classes[n] if n != 255 else "void" for n in mask.unique()], "It is no class of the picture"),
+        (lambda mask, classes: [classes[n] if n != 255 else "void" for n in mask.unique()], "255 marks void"),
         (lambda mask, classes: mask[mask != 255].unique().tolist(), "These are the numbers of the classes"),
         (every_pixel.by_size, "with the largest area first"),
         (every_pixel.by_first_sight, "in the order in which they are met"),
         (lambda mask, classes: classes, "These are all classes there are"),
         (lambda mask, classes: [classes[n] for n in mask.flatten() if n != 255], "One name for each pixel"),
-        (lambda mask, classes: [classes[n] for n in mask.unique()], "255 marks void: pixels that nobody labelled. It "),
+        (lambda mask, classes: [classes[n] for n in mask.unique()], "255 marks void"),
     ],
     "box_of": [
         (lambda mask, label: (lambda b: [b[1], b[0], b[3], b[2]])(box_by_any(mask, label)), "rows before columns"),
@@ -109,7 +109,6 @@ WRONG = {
         (lambda codes, masks, n, k: table_by_loops(codes, masks, n, k).float(), "dtype"),
     ],
     "pole_pixels": [
-        (-1, "Count where the mask equals"),
         (-1, "-1 is not right. Count where"),
     ],
 }  # fmt: skip
