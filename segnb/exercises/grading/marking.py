@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from segnb.exercises import engine
-from segnb.exercises.check import register, registry, variant
+from segnb.exercises.check import WITHOUT_NAME, is_placeholder, register, registry, variant
 from segnb.exercises.grading.class_list import readable, same
 
 HUMAN = "needs a human"
@@ -160,6 +160,7 @@ class Person:
             "literal": exercise.literal,
             "use": textwrap.dedent(inspect.getsource(exercise.use)),
             "use_name": exercise.use.__name__,
+            "forbidden": exercise.forbidden,
             "cases": [[engine.encode(value) for value in case] for case in inputs]
             or [[]] * len(exercise.cases),
             "cpu_seconds": self.cpu_seconds,
@@ -176,7 +177,7 @@ class Person:
             told = "not written yet" if first["unwritten"] else str(first["misfit"])
             return engine.Verdict(none_pass, told, written=not first["unwritten"]), []
         notes = self._borrowed(exercise, place, first)
-        outcomes = lines[1:] if "borrowed" in first else lines
+        outcomes = [engine.sound(line) for line in (lines[1:] if "borrowed" in first else lines)]
         if not own:
             return engine.judge(exercise, outcomes, self.seed), notes
         return self._judge_own(exercise, self.signed[place["book"]], outcomes, notes)
@@ -187,6 +188,8 @@ class Person:
         """A value that differs from person to person: right if it belongs to the name that was signed, or to a name in
         the class list that is this person's."""
         mine, others = self.request["aliases"], self.request["others"]
+        if is_placeholder(readable(signed)):
+            return engine.Verdict((False,) * len(exercise.cases), WITHOUT_NAME), notes
         is_mine = any(same(signed, alias) for alias in mine)
         if not is_mine:
             owner = next((person for name, person in others if same(signed, name)), "")
