@@ -29,6 +29,9 @@ class Interpreter:
         count = int(np.prod(shape))
         return self.numbers[place : place + count].float().reshape(shape)
 
+    def exact(self, place, count):
+        return self.read(place, 2, count).sum(0)
+
     def run(self, image):
         self.maps, self.indices = [image], {}
         for step in self.program["steps"]:
@@ -41,8 +44,10 @@ class Interpreter:
     def conv(self, step, x):
         out, groups = step["shape"][0], step["groups"]
         weight = self.read(step["weight"], out, x.shape[1] // groups, *step["kernel"])
+        if "scale" in step:
+            weight = weight * self.exact(step["scale"], out)[:, None, None, None]
         sizes = (step["stride"], step["padding"], step["dilation"], groups)
-        return F.conv2d(x, weight, self.read(step["bias"], out), *sizes)
+        return F.conv2d(x, weight, self.exact(step["bias"], out), *sizes)
 
     def transposed(self, step, x):
         out, groups = step["shape"][0], step["groups"]
@@ -50,7 +55,7 @@ class Interpreter:
         sides, whole = step["shape"][1:], zip(x.shape[2:], step["stride"], step["padding"], step["kernel"])
         more = [side - ((n - 1) * s - 2 * p + k) for side, (n, s, p, k) in zip(sides, whole)]
         return F.conv_transpose2d(
-            x, weight, self.read(step["bias"], out), step["stride"], step["padding"], more, groups
+            x, weight, self.exact(step["bias"], out), step["stride"], step["padding"], more, groups
         )
 
     def pool(self, step, x):
@@ -78,7 +83,7 @@ class Interpreter:
         return F.interpolate(x, size=step["shape"][1:], mode="bilinear", align_corners=step["corners"])
 
     def scale(self, step, x):
-        scale, shift = (self.read(step[key], x.shape[1], 1, 1) for key in ("scale", "shift"))
+        scale, shift = (self.exact(step[key], x.shape[1])[:, None, None] for key in ("scale", "shift"))
         return x * scale + shift
 
     def relu(self, step, x):
@@ -97,31 +102,30 @@ class Interpreter:
 
 
 RUN = """
-const { program, weights, kernel, image, wanted } = JSON.parse(document.getElementById("ep-data").textContent);
-const one = engine(), pack = (part) => btoa(Array.from(new Uint8Array(part.slice().buffer), (b) => String.fromCharCode(b)).join(""));
+const { program, weights, kernel, image } = JSON.parse(document.getElementById("ep-data").textContent), one = engine();
+const pack = (part) => btoa(Array.from(new Uint8Array(part.slice().buffer), (b) => String.fromCharCode(b)).join(""));
 const net = one.network(program, one.halves(one.bytes(weights).buffer), arguments[0] ? one.bytes(kernel) : null);
 net.run(new Float32Array(one.bytes(image).buffer));
-return wanted.map((k) => pack(net.map(k)));
+return [program.image, ...program.steps].map((_, k) => pack(net.map(k)));
 """
 
 
-def in_page(browser, written, weights, image, *, compiled=True, wanted=None):
-    """The maps `wanted` (default: all) as the engine in the page makes them."""
-    wanted = list(range(len(written["steps"]) + 1)) if wanted is None else wanted
+def in_page(browser, written, weights, image, kinds=(True,)):
+    """All maps as the engine in the page makes them: with WebAssembly (True) or plain JavaScript (False)."""
     given = {
         "program": written, "weights": base64.b64encode(weights.bytes()).decode(), "kernel": KERNEL,
-        "image": base64.b64encode(image.numpy().tobytes()).decode(), "wanted": wanted,
+        "image": base64.b64encode(image.numpy().tobytes()).decode(),
     }  # fmt: skip
     data = f'<script type="application/json" id="ep-data">{json.dumps(given)}</script>'
     browser.complaints()
     browser.open(f"{data}<script>{(FOLDER / 'engine.js').read_text('utf-8')}</script>")
-    found = browser.run(RUN, compiled)
-    assert browser.complaints() == []
     shapes = [written["image"], *(step["shape"] for step in written["steps"])]
-    return [
-        torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32).reshape(1, *shapes[k])
-        for k, text in zip(wanted, found)
-    ]
+    for compiled in kinds:
+        yield [
+            torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32).reshape(1, *shape)
+            for shape, text in zip(shapes, browser.run(RUN, compiled))
+        ]
+    assert browser.complaints() == []
 
 
 def off(found, right):
@@ -129,21 +133,19 @@ def off(found, right):
     return ((found - right).abs().max() / right.abs().max().clamp_min(1e-12)).item()
 
 
-def compare(browser, module, shape, most, *, compiled=True):
-    """Export, run in torch and in the page, and hold every map of one to the other; → the interpreter."""
+def compare(browser, module, shape):
+    """Export, run in torch and in the page, and hold every map of one to the other."""
     weights = Weights()
     written = program(module, shape, weights)
     image = torch.rand(1, *shape, generator=torch.Generator().manual_seed(1))
-    torch_side = Interpreter(written, weights)
     with torch.no_grad():
-        right = torch_side.run(image)
+        right = Interpreter(written, weights).run(image)
         plain = module.eval()(image)
-    for k, found in enumerate(in_page(browser, written, weights, image, compiled=compiled)):
-        assert off(found, right[k]) <= most, (k, written["steps"][k - 1])
+    (found,) = in_page(browser, written, weights, image)
+    for k, one in enumerate(found):
+        assert off(one, right[k]) <= 1e-4, (k, written["steps"][k - 1])
     # The program is the module, but for float16's eleven bits, which move a maximum here and there.
-    answer = right[written["output"]]
-    assert (answer - plain).abs().mean() <= 0.01 * plain.abs().max()
-    return torch_side
+    assert (right[written["output"]] - plain).abs().mean() <= 0.01 * plain.abs().max()
 
 
 class Calls(nn.Module):
@@ -197,15 +199,31 @@ OPERATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("compiled", [True, False], ids=["WebAssembly", "plain"])
-def test_every_operation_equals_torchs(browser, compiled):
+class Together(nn.Module):
+    """Every operation on the same maps, so that they are exported at once."""
+
+    def __init__(self, modules):
+        super().__init__()
+        self.parts = nn.ModuleList(modules)
+        self.stages = tuple(f"parts.{k}" for k in range(len(self.parts)))
+
+    def forward(self, x):
+        return tuple(part(x) for part in self.parts)
+
+
+def test_every_operation_equals_torchs(browser):
     torch.manual_seed(0)
-    for name, module in OPERATIONS.items():
-        for shape in ((3, 13, 18), (3, 12, 9)):
-            try:
-                compare(browser, module, shape, 1e-5, compiled=compiled)
-            except AssertionError as error:
-                raise AssertionError(f"{name} at {shape}") from error
+    module, weights, shape = Together(OPERATIONS.values()).eval(), Weights(), (3, 13, 18)
+    written = program(module, shape, weights)
+    image = torch.rand(1, *shape)
+    with torch.no_grad():
+        right = Interpreter(written, weights).run(image)
+        plain = module(image)
+    for name, end, answer in zip(OPERATIONS, written["stages"].values(), plain, strict=True):
+        assert off(right[end], answer) <= 1e-3, name  # float16 rounds the kernels
+    for found in in_page(browser, written, weights, image, kinds=(True, False)):
+        for k, one in enumerate(found):
+            assert off(one, right[k]) <= 1e-5, written["steps"][k - 1]
 
 
 SHIPPED = {
@@ -228,26 +246,26 @@ def test_every_map_of_a_shipped_network_equals_torchs(browser, name):
     with torch.no_grad():
         right = Interpreter(written, weights).run(image)
         answer = model(image)
-    found = in_page(browser, written, weights, image)
+    (found,) = in_page(browser, written, weights, image)
     for k, one in enumerate(found):
         assert off(one, right[k]) <= 1e-4, written["steps"][k - 1]
     same = found[written["output"]].argmax(1) == answer.argmax(1)
     assert same.float().mean() >= 0.998
     assert tuple(written["stages"]) == model.stages
+    # A rounded weight moves a maximum here and there, and with it what SegNet puts back.
     for stage, maps in segnb.features(model, image).items():
-        assert off(found[written["stages"][stage]], maps) <= 0.03, stage
+        off_by = (found[written["stages"][stage]] - maps).abs().mean()
+        assert off_by <= 0.005 * maps.abs().max(), stage
     assert len(weights.bytes()) * 4 / 3 <= 1.4e6
 
 
 RANDOM = {
     "U-Net, valid": (models.UNet(1, 3, width=4, depth=2, norm="batch"), (1, 60, 76)),
-    "U-Net without skips": (models.UNet(3, 2, width=4, depth=3, padding="same", skips=False), (3, 24, 40)),
     "SegNet, odd": (models.SegNet(3, 5, width=4), (3, 37, 45)),
     "FCN-32s": (models.FCN(3, 4, stride=32, width=4, hidden=8), (3, 41, 33)),
     "FCN-16s, learned": (models.FCN(3, 4, stride=16, width=4, hidden=8, learn_upsampling=True), (3, 41, 33)),
     "FCN-8s at once": (models.FCN(3, 4, width=4, hidden=8, at_once=True, norm="batch"), (3, 64, 33)),
-    "DeepLabv3, stride 16": (models.DeepLabV3(3, 4, backbone="small"), (3, 65, 97)),
-    "DeepLabv3, stride 8, no mean": (
+    "DeepLabv3, odd, no mean": (
         models.DeepLabV3(3, 4, backbone="small", output_stride=8, rates=(1, 3), image_pooling=False), (3, 50, 49),
     ),
 }  # fmt: skip
@@ -263,31 +281,34 @@ def test_random_networks_of_every_kind(browser):
             elif isinstance(part, nn.Conv2d) and not part.weight.any():  # FCN's scores begin at zero
                 nn.init.normal_(part.weight, std=0.1)
         try:
-            compare(browser, model, shape, 1e-4)
+            compare(browser, model, shape)
         except AssertionError as error:
             raise AssertionError(name) from error
+
+
+WIDEST = """
+const [program, k, first, last] = arguments, { reach } = engine();
+let most = 0;
+for (let row = first; row < last; row++) { const [top, bottom] = reach(program, k, row, 0); most = Math.max(most, bottom - top + 1); }
+return most;
+"""
 
 
 def test_a_networks_reach_is_the_receptive_field(browser):
     browser.open(f"<script>{(FOLDER / 'engine.js').read_text('utf-8')}</script>")
     for model, shape in (
         (models.UNet(1, 2, width=1, depth=2), (1, 140, 140)),
-        (models.SegNet(3, 2, width=1), (3, 600, 600)),
-        (models.FCN(3, 2, width=1, hidden=1), (3, 200, 200)),
-        (models.DeepLabV3(3, 2, backbone="small", rates=(1, 2)), (3, 160, 160)),
+        (models.FCN(3, 2, width=1, hidden=1), (3, 64, 64)),
+        (models.DeepLabV3(3, 2, backbone="small", rates=(1, 2)), (3, 96, 96)),
     ):
         written = program(model, shape, Weights())
-        for stage, k in written["stages"].items():
+        for stage, k in list(written["stages"].items())[1::2]:
             side = written["steps"][k - 1]["shape"][1]
             size, _ = segnb.receptive_field(model, stage)
-            rows = [
-                browser.run(
-                    "return engine().reach(arguments[0], arguments[1], arguments[2], 0)", written, k, row
-                )
-                for row in range(side // 2, side // 2 + min(8, side - side // 2))
-            ]
-            widest = max(bottom - top + 1 for top, bottom, _, _ in rows)
-            assert widest == min(size, shape[1]), (type(model).__name__, stage)
+            widest = browser.run(WIDEST, written, k, side // 4, side - side // 4 or 1)
+            # With the mean of the image: all of it, or the field of the other branches where that reaches further out.
+            fits = widest == size if size < float("inf") else widest >= shape[1]
+            assert fits, (type(model).__name__, stage, widest, size)
 
 
 @pytest.mark.parametrize(

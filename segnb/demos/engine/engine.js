@@ -11,6 +11,9 @@ const engine = function () {
     });
   };
 
+  // Number c of a vector of `length` that lies at `place`: what float16 leaves of it stands behind the vector.
+  const exact = (numbers, place, c, length) => numbers[place + c] + numbers[place + length + c];
+
   // The loop of kernel.ts in plain JavaScript, for browsers that have no WebAssembly with SIMD.
   const plainKernel = (heap, whole) => function (x, places, terms, weights, y, length, room, relu) {
     [x, places, weights, y, room] = [x, places, weights, y, room].map((byte) => byte / 4);
@@ -86,11 +89,13 @@ const engine = function () {
         const taps = step.kernel[0] * step.kernel[1];
         for (const { phase, table, group, first, outputs: four, weights } of plan.jobs) for (let o = 0; o < four; o++) {
           const output = group * outputs + first + o;
-          heap[weights + o] = numbers[step.bias + output];
+          // Batch norm is folded in here: a factor for all weights of an output channel.
+          const scale = "scale" in step ? exact(numbers, step.scale, output, step.shape[0]) : 1;
+          heap[weights + o] = exact(numbers, step.bias, output, step.shape[0]);
           for (let i = 0, term = 0; i < inputs; i++) for (const [tap, offset] of phase.taps) {
             // torch's order: output, input, tap; with the first two exchanged if it is transposed.
             const pair = transposed ? (group * inputs + i) * outputs + first + o : output * inputs + i;
-            heap[weights + 4 + 4 * term + o] = numbers[step.weight + pair * taps + tap];
+            heap[weights + 4 + 4 * term + o] = scale * numbers[step.weight + pair * taps + tap];
             whole[table + term++] = 4 * (i * channel + offset);
           }
         }
@@ -199,7 +204,7 @@ const engine = function () {
       scale(step, k, x, y) {
         const one = area(step.shape), floor = step.relu ? 0 : -Infinity;
         for (let c = 0; c < step.shape[0]; c++) {
-          const scale = numbers[step.scale + c], shift = numbers[step.shift + c];
+          const [scale, shift] = [step.scale, step.shift].map((place) => exact(numbers, place, c, step.shape[0]));
           for (let p = c * one; p < (c + 1) * one; p++) heap[y + p] = Math.max(floor, heap[x + p] * scale + shift);
         }
       },

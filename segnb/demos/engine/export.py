@@ -23,6 +23,12 @@ class Weights:
             self.count += len(short)
         return self.places[key]
 
+    def place_exact(self, vector) -> int:
+        """Where a vector begins, each of its numbers as a sum: first the float16 nearest to them, then what is left over."""
+        vector = vector.detach().double()
+        nearest = vector.to(torch.float16)
+        return self.place(torch.cat([nearest, (vector - nearest.double()).to(torch.float16)]))
+
     def bytes(self) -> bytes:
         return b"".join(self.parts)
 
@@ -30,8 +36,8 @@ class Weights:
 def program(model, shape, weights) -> dict:
     """The steps of `model` for one image of `shape` (C, H, W); their numbers go into `weights`.
 
-    Step k (from 0) makes the map number k + 1; map 0 is the image. Batch norm is folded into the convolution before it,
-    and a ReLU is done by the step before it. `stages`: the names of `model.stages`, or of its children, and their maps.
+    Step k (from 0) makes the map number k + 1; map 0 is the image. Batch norm becomes one factor a channel for the
+    convolution before it, and a ReLU is done by the step before it. `stages`: the names of `model.stages`, or of its children, and their maps.
     ``NotImplementedError`` names an operation that the engine does not have.
     """
     still = copy.deepcopy(model).cpu().float().eval()
@@ -46,9 +52,12 @@ def program(model, shape, weights) -> dict:
 
 
 def _written(step, weights):
-    """A step whose tensors have become places in the row of weights."""
+    """A step whose tensors have become places in the row of weights: kernels rounded, one number a channel in full."""
     return {
-        key: weights.place(part) if isinstance(part, torch.Tensor) else part for key, part in step.items()
+        key: (weights.place(part) if key == "weight" else weights.place_exact(part))
+        if isinstance(part, torch.Tensor)
+        else part
+        for key, part in step.items()
     }
 
 
@@ -146,8 +155,8 @@ class _Translator:
         """x·scale + shift, both one number a channel: inside the convolution before it, or as a step of its own."""
         before = self.only_for(node)
         if before and before["op"] == "conv" and "relu" not in before:
-            before["weight"] = before["weight"] * scale[:, None, None, None]
             before["bias"] = before["bias"] * scale + shift
+            before["scale"] = before.get("scale", 1) * scale
             return x
         if (scale == 1).all() and (shift == 0).all():
             return x
