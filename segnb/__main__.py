@@ -1,4 +1,4 @@
-"""The command line: segnb train | evaluate | predict | grade | doctor."""
+"""The command line: segnb train | evaluate | predict | page | grade | doctor."""
 
 import argparse
 import ast
@@ -114,6 +114,17 @@ def _parser():
     one.add_argument("--mapping", metavar="FILE", help="of the data set, if that is a folder")
     one.add_argument("--white", type=float, help="the number that becomes 1, as in training")
     one.add_argument("--tile", type=int, help="side of the square seen at a time, where memory is short")
+
+    alive = command("page", _page, help="one file with the network alive in it, to open from disk or to send")
+    alive.add_argument("model", help="file written by train or segnb.save")
+    alive.add_argument("--pictures", required=True, help="a picture file, or a folder of them")
+    alive.add_argument("--out", default="my_net.html", help="file for the page")
+    alive.add_argument("--data", help="data set whose class names and colours to use")
+    alive.add_argument("--mapping", metavar="FILE", help="of the data set, if that is a folder")
+    alive.add_argument("--white", type=float, help="the number that becomes 1, as in training")
+    alive.add_argument(
+        "--size", type=int, nargs="+", help="side, or height and width, the pictures get (default: 128 the longer)"
+    )
 
     commands.add_parser("grade", help="grade a folder of exercise notebooks (segnb grade --help)")
     doctor = command(
@@ -368,6 +379,51 @@ def _identity(path):
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _page(arguments):
+    from torch.nn.functional import interpolate
+
+    from .demos.ask import ask, document
+
+    model = load(arguments.model)
+    pictures = [_picture(path, model, arguments) for path in _pictures(arguments.pictures)]
+    height, width = pictures[0].shape[1:]
+    longer = max(height, width)
+    wanted = arguments.size or (128 * height // longer, 128 * width // longer)
+    size = [model.valid_size(side) for side in (*wanted, *wanted)[:2]]
+    pictures = [
+        interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0] for picture in pictures
+    ]
+    classes = _data_set(arguments.data, mapping=arguments.mapping) if arguments.data else None
+    page = document(ask(model, pictures, classes), Path(arguments.model).stem)
+    _write(arguments.out, page.encode())
+    print(
+        f"the page is in {arguments.out}: {len(page) / 1e6:.1f} MB, {len(pictures)} pictures at {size[0]}×{size[1]} px"
+    )
+
+
+def _pictures(place):
+    """The picture files in a folder, or the one file. DataError for a folder without any."""
+    from .data.real import folder
+
+    if not os.path.isdir(place):
+        return [Path(place)]
+    found, problem = folder.listed(Path(place))
+    if problem:
+        raise data.DataError(problem)
+    return found
+
+
+def _picture(path, model, arguments):
+    """C×H×W in 0..1, as the network takes it."""
+    import torch
+
+    from .data.reader import read_picture
+
+    cure = f"{arguments.model} takes {model.in_channels}: give it other pictures."
+    pixels = torch.from_numpy(read_picture(path, model.in_channels, arguments.white, cure)).permute(2, 0, 1)
+    return pixels / 255 if pixels.dtype == torch.uint8 else pixels
 
 
 def _doctor(arguments):

@@ -4,7 +4,8 @@ const demo = function (root, options) {
   root.style.setProperty("--ep-ratio", options.programs[0].image[2] / options.programs[0].image[1]);
   const parts = engine(), [channels, high, wide] = options.programs[0].image, size = high * wide;
   const state = { picture: 0, tool: "paint", colour: 0, brush: 1, variant: 0, stage: null, map: null, question: 0, at: [high >> 1, wide >> 1] };
-  let original = null, pixels = null, reply = null, source = null, held = null;
+  const born = performance.now();
+  let ready = 0, original = null, pixels = null, reply = null, source = null, held = null;
   const canvas = function (width = wide, height = high, about = {}) {
     return kit.make("canvas", { width, height, ...about });
   };
@@ -30,6 +31,7 @@ const demo = function (root, options) {
     busy = false;
     reply = said;
     show();
+    ready = ready || performance.now() - born;
     if (waiting) ask();
   };
   const start = function () {
@@ -247,7 +249,7 @@ const demo = function (root, options) {
 
   // --- the network, stage by stage -------------------------------------------------------------------------------------
   const network = kit.make("div", { class: "ep-stages", role: "group", "aria-label": "stages of the network" });
-  const maps = kit.make("div", { class: "ep-maps", role: "group", "aria-label": "liveliest maps of this stage" }), bars = kit.make("div", { class: "ep-bars" });
+  const maps = kit.make("div", { class: "ep-maps", role: "group", "aria-label": "liveliest maps of this stage" }), bars = kit.make("div", { class: "ep-bars", role: "img", "aria-label": "no answer yet" });
   const patch = canvas(8, 8, { role: "img", "aria-label": "what this pixel of the map sees" });
   let drawn = null;
   const drawStages = function () {
@@ -376,5 +378,5 @@ const demo = function (root, options) {
   root.append(said, goal);
   mark();
   start();
-  return { state, stroke, ask, reply: () => reply, pixels: () => pixels, probabilities, classes: () => answer().classes, share: () => shareOf(asked()) };
+  return { state, stroke, ask, busy: () => busy || waiting, ready: () => ready, reply: () => reply, pixels: () => pixels, probabilities, classes: () => answer().classes, share: () => shareOf(asked()) };
 };

@@ -13,7 +13,7 @@ def ask(model, pictures=None, data=None, *, switch=None, questions=(), name=None
     model: the name of a network that ships with the course ("street", "unet", "segnet", "fcn", "deeplabv3": pictures,
         switch and questions come with it); or any network of `segnb.models`, or a module made of the same operations;
         or a dict name → module, to switch between while one paints. Weights that they share travel once.
-    pictures: images C×H×W in 0..1 of one size, with 1 or 3 channels.
+    pictures: images C×H×W in 0..1 of one size, with 1 or 3 channels. A smaller answer is that of their middle.
     data: where the names and colours of the classes come from, a data set of `segnb.data`.
     switch: what the names in the dict stand for. questions: sentences, or dicts with `text`, and to see it done
         `picture`, `box` (top, left, bottom, right in pixels) and `become` (a class): half of the box has to become it.
@@ -27,31 +27,40 @@ def ask(model, pictures=None, data=None, *, switch=None, questions=(), name=None
         return ask(**{**shipped(model), "name": name or model})
     models = model if isinstance(model, dict) else {"": model}
     images = _checked(pictures)
+    for one in models.values():
+        _fits(sum(part.numel() for part in one.parameters()) * 2 * 4 // 3)
     live = _live(models, images, data, switch, questions, name)
-    if len(live.html) > LIMIT:
-        raise ValueError(
-            f"the page would have {len(live.html) / 1e6:.1f} MB, and above {LIMIT / 1e6:.0f} MB browsers grow slow: "
-            "train a narrower network, or give fewer pictures"
-        )
+    _fits(len(live.html))
     return live
+
+
+def _fits(size):
+    """ValueError for a page of so many bytes that is too large."""
+    if size > LIMIT:
+        raise ValueError(
+            f"the page would have {size / 1e6:.1f} MB, and above {LIMIT / 1e6:.0f} MB browsers grow slow: train a narrower "
+            "network, or give fewer pictures"
+        )
+
+
+def _guess(model, image):
+    """The classes that the network itself gives, H'×W' int64."""
+    from ..run import device_of, evaluating
+    from ..shapes import logits_of
+
+    with evaluating(model):
+        return logits_of(model(image[None].to(device_of(model)))).argmax(1)[0].cpu()
 
 
 def _live(models, images, data, switch, questions, name):
     from base64 import b64encode
 
     from .. import show
-    from ..inference import predict
     from .engine import Weights, program
 
     weights, first = Weights(), next(iter(models.values()))
     programs = [program(one, images[0].shape, weights) for one in models.values()]
-    size = weights.count * 2 * 4 // 3
-    if size > LIMIT:
-        raise ValueError(
-            f"the weights alone would have {size / 1e6:.1f} MB, and a page may have {LIMIT / 1e6:.0f} MB: train a "
-            "narrower network"
-        )
-    guesses = [predict(first, image).argmax(0) for image in images]
+    guesses = [_guess(first, image) for image in images]
     classes, palette = _classes(programs[0], data)
     still = show.compare([images[0], guesses[0]], data, captions=["picture", "what the net says"])
     engine = files("segnb.demos.engine")
@@ -64,6 +73,28 @@ def _live(models, images, data, switch, questions, name):
         classes=classes, palette=palette, variants=list(models), switch=switch or "network",
         questions=[{"text": one} if isinstance(one, str) else one for one in questions],
     )  # fmt: skip
+
+
+def document(live, title) -> str:
+    """A whole page of HTML around `live`, which asks nobody for anything."""
+    from html import escape
+
+    return _DOCUMENT.format(title=escape(title), alt=escape(live.alt), live=live.html)
+
+
+_DOCUMENT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<meta name="description" content="{alt}">
+<title>{title}, alive</title>
+<style>body {{ margin: 1rem auto; max-width: 680px; padding: 0 12px; font: 17px/1.5 system-ui, sans-serif; }}</style>
+<h1>{title}</h1>
+<p>A network that runs in this page, and nowhere else: what you draw or choose stays on this machine.</p>
+{live}
+</html>
+"""
 
 
 def _checked(pictures):
