@@ -28,6 +28,7 @@ from segnb.exercises.grading.marking import private_exercises
 from segnb.exercises.grading.table import Table, human, note_twins, summary
 
 WAYS = ("namespaces", "Landlock", "nothing")  # to be kept apart, the best first
+TRUST = "--i-trust-this-code"
 START_SECONDS, JUDGING_SECONDS = 180, 150
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from segnb.exercises.grading import room; room.serve()"
 

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import json
+import sys
 import textwrap
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def private_exercises(path: Path | str) -> dict[str, engine.Exercise]:
     """The EXERCISES of a teacher's own file, written like segnb/exercises/tasks/unet.py."""
     specification = importlib.util.spec_from_file_location("private_exercises", path)
     module = importlib.util.module_from_spec(specification)
+    sys.dont_write_bytecode = True  # beside a teacher's file nothing shall appear
     specification.loader.exec_module(module)
     exercises: dict[str, engine.Exercise] = {}
     register(module.EXERCISES, exercises)
