@@ -191,7 +191,8 @@ class Reader:
             raw += part
         os.close(read_end)
         status, used = self._finish(child, until)
-        late = time.monotonic() >= until or used.ru_utime + used.ru_stime >= request["cpu_seconds"] - 0.1
+        late = time.monotonic() >= until or used.ru_utime + used.ru_stime >= 0.8 * request["cpu_seconds"]
+        late |= os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
         end = "time" if late else "done" if status == 0 else "stopped"
         lines = raw.decode(errors="replace").splitlines()
         return {"lines": lines, "end": end, "seconds": round(time.monotonic() - started, 3)}

@@ -235,4 +235,7 @@ def limit(cpu_seconds: int, memory: int) -> None:
         limits["AS"] = memory
     for name, most in limits.items():
         if hasattr(resource, f"RLIMIT_{name}"):
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+            hard = (
+                most + 1 if name == "CPU" else most
+            )  # first a signal that says why, then one that cannot be ignored
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, hard))
