@@ -19,7 +19,7 @@ export SEGNB_REAL
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv book test lab execute exercises family studies restamp weights real bench fuzz address lint format clean
+.PHONY: help venv book test lab execute exercises mutants family studies restamp weights real bench fuzz address lint format clean
 
 help:
 	@echo 'Every Pixel: semantic segmentation networks, built step by step'
@@ -30,6 +30,7 @@ help:
 	@echo
 	@echo '  make execute [NB=file]    run the notebooks (or one) from a clean kernel and store their outputs'
 	@echo '  make exercises            write the exercise sheets from the solution notebooks'
+	@echo '  make mutants              put faults into every right answer and see that the checks find them'
 	@echo '  make family               draw the four networks of the front page again'
 	@echo '  make studies [NAME=name]  run the studies (or one) and write book/results/NAME.json'
 	@echo '  make real [NAME=name]     the same on the real data sets; SEGNB_DATA=folder says where they are'
@@ -78,6 +79,9 @@ execute: $(STAMP)
 
 exercises: $(STAMP)
 	$(BIN)/python -m book.tools.exercises
+
+mutants: $(STAMP)
+	$(BIN)/python -m book.tools.mutants $(NAME)
 
 family: $(STAMP)
 	$(BIN)/python -m book.tools.family

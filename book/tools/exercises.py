@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 
 from book.tools import notebooks
-from segnb.exercises import registry
+from segnb.exercises import Exercise, registry
 
 MARKER = re.compile(r"# EXERCISE (\w+)\n")
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION", re.MULTILINE | re.DOTALL)
@@ -27,6 +27,10 @@ HIDDEN = re.compile(r"\n### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS", re.DOT
 INSIST = '\n### BEGIN HIDDEN TESTS\nassert segnb.exercises.passed("{name}")\n### END HIDDEN TESTS'
 # The first heading of a solution notebook; its sheet, word for word the same otherwise, is called "exercises".
 TITLE = re.compile(r"\A(# .*\b)([Ss])olutions$", re.MULTILINE)
+# The heading of a task, and below it what `about` wrote.
+TASK = re.compile(r"^(## Task .*)\n(?:\*.* minutes · .*\*\n)?", re.MULTILINE)
+PLAN = re.compile(r"Plan about [^.]*\.")
+STUDENT = re.compile(r'^student = ".*"', re.MULTILINE)
 CHECK = re.compile(r'^segnb\.check\("(\w+)"', re.MULTILINE)
 KEPT = ("tags", "nbgrader")
 
@@ -72,6 +76,29 @@ def mark(solution: nbformat.NotebookNode) -> None:
         cell.metadata["nbgrader"] = nbformat.from_dict(common | own)
 
 
+def about(exercise: Exercise) -> str:
+    """The line below a task's heading: how long it takes, how hard and how important it is."""
+    path = "★ " if exercise.short else ""
+    return f"*{path}{exercise.minutes} minutes · difficulty {exercise.difficulty} of 5 · importance {exercise.importance} of 5*"
+
+
+def tell(solution: nbformat.NotebookNode) -> None:
+    """Write what each task takes below its heading, and the sum of it all where the sheet says "Plan about"."""
+    names = [exercise_name(cell) for cell in solution.cells if "exercise" in notebooks.tags(cell)]
+    whole = sum(registry[name].minutes for name in names)
+    short = sum(registry[name].minutes for name in names if registry[name].short)
+    plan = f"Plan about {whole} minutes, or {short} for the tasks marked ★."
+    heading = None
+    for cell in solution.cells:
+        if cell.cell_type == "markdown":
+            cell.source = PLAN.sub(plan, cell.source, count=1)
+            heading = cell if TASK.search(cell.source) else heading
+        elif heading and "exercise" in notebooks.tags(cell):
+            line = about(registry[exercise_name(cell)])
+            heading.source = TASK.sub(lambda found, line=line: f"{found[1]}\n{line}\n", heading.source)
+            heading = None
+
+
 def stub(source: str, name: str) -> str:
     """The answer taken out: a function raises NotImplementedError, a plain value becomes three dots."""
 
@@ -96,7 +123,7 @@ def sheet(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
             )
             continue
         cell.outputs, cell.execution_count = [], None
-        cell.source = HIDDEN.sub("", cell.source)
+        cell.source = STUDENT.sub('student = "your-id"', HIDDEN.sub("", cell.source))
         if "exercise" in notebooks.tags(cell):
             cell.source = stub(cell.source, exercise_name(cell))
     return result
@@ -106,6 +133,7 @@ def texts(path: Path) -> dict[Path, str]:
     """What the solution notebook at `path` and its sheet should hold: path → text."""
     solution = notebooks.read(path)
     mark(solution)
+    tell(solution)
     sheet_path = notebooks.CHAPTERS / notebooks.FOLDERS["sheet"] / path.name
     return {path: nbformat.writes(solution) + "\n", sheet_path: nbformat.writes(sheet(solution)) + "\n"}
 

@@ -4,8 +4,18 @@ In a sheet: ``segnb.check("crop_and_concat", crop_and_concat)``, then ``segnb.hi
 ``segnb.solution("crop_and_concat")`` last. The exercises of a chapter are listed in the module of its name in `tasks`.
 """
 
-from segnb.exercises.check import check, hint, passed, registry, solution, variant, yours_or_ours
-from segnb.exercises.engine import Case, Exercise, Mistake
+from segnb.exercises import probes
+from segnb.exercises.check import (
+    check,
+    hint,
+    is_placeholder,
+    passed,
+    registry,
+    solution,
+    variant,
+    yours_or_ours,
+)
+from segnb.exercises.engine import Case, Exercise
 from segnb.exercises.tasks import (
     cross_entropy,
     deeplabv3,
@@ -20,7 +30,6 @@ from segnb.exercises.tasks import (
 __all__ = [
     "Case",
     "Exercise",
-    "Mistake",
     "check",
     "cross_entropy",
     "deeplabv3",
@@ -28,8 +37,10 @@ __all__ = [
     "every_pixel",
     "fcn",
     "hint",
+    "is_placeholder",
     "measuring_masks",
     "passed",
+    "probes",
     "registry",
     "segnet",
     "solution",

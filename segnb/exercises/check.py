@@ -10,6 +10,9 @@ from segnb.exercises import tasks
 from segnb.exercises.engine import Exercise, Verdict, judge
 from segnb.exercises.leaning import leans_on
 
+UNSIGNED = 'Your numbers belong to your name: put it where "your-id" stands, and run that cell again.'
+PLACEHOLDERS = ("", "your-id", "your id", "your-name", "your name", "name", "student")
+
 registry: dict[str, Exercise] = {}
 _steps_given: dict[str, int] = {}
 _held: dict[str, bool] = {}
@@ -78,6 +81,11 @@ def variant(student: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+def is_placeholder(student: str) -> bool:
+    """Whether this is still what the sheet came with, and not a learner's own name."""
+    return student.strip().strip("<>").casefold() in PLACEHOLDERS
+
+
 def yours_or_ours(name: str, answer):
     """The learner's answer if it passes its check, else the course's: so that the picture behind a task can be drawn before
     the task is done, and shows what to expect. KeyError for an unknown name."""
@@ -123,8 +131,9 @@ def _judge(exercise: Exercise, answer, student: str | None) -> Verdict:
         return Verdict(none_pass, "not written yet", written=False)
     if wrong_kind := misfit(exercise.name, exercise.literal, answer):
         return Verdict(none_pass, wrong_kind)
-    seed = variant(student or "") if exercise.literal else 0
-    return judge(exercise, exercise.observe(answer), seed)
+    if student is not None and is_placeholder(student):
+        return Verdict(none_pass, UNSIGNED)
+    return judge(exercise, exercise.observe(answer), variant(student or "") if exercise.literal else 0)
 
 
 def _report(exercise: Exercise, verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from torch import nn
 
 import segnb
 from segnb import exercises
-from segnb.exercises import Case, Exercise, Mistake, engine
+from segnb.exercises import Case, Exercise, engine, kinds
 from segnb.exercises.check import register
 
 LINE = torch.tensor([1.0, 2.0, 4.0])
@@ -47,13 +47,12 @@ HALVE = Exercise(
         Case("random numbers", lambda seed: (engine.rand(seed, 5),)),
         Case("no numbers at all", (torch.zeros(0),)),
     ),
-    mistakes=(
-        Mistake(lambda line: line * 2, "You double."),
-        Mistake(
-            lambda line: line - 2,
-            lambda got, want, line: f"You subtract: {got[2].item()} from {line[2].item()}.",
+    mistakes={
+        "line / 2 → line * 2": "You double.",
+        lambda line: line - 2: lambda got, want, line: (
+            f"You subtract: {got[-1].item()} from {line[-1].item()}."
         ),
-    ),
+    },
     hints=("one", "two", "three"),
 )
 WIDTH = Exercise(width_of, cases=(Case("7 wide", (torch.zeros(2, 7),)),), hints=("a", "b", "c"))
@@ -62,7 +61,7 @@ NUMBER = Exercise(
     answer_to,
     literal=True,
     cases=(Case("the number", lambda seed: (seed,)),),
-    mistakes=(Mistake(lambda seed: 39, "One less than the smallest."),),
+    mistakes={39: "One less than the smallest."},
     hints=("a", "b", "c"),
 )
 
@@ -135,17 +134,17 @@ def divide_by_zero(line):
     ("answer", "sentence"),
     [
         (lambda line: None, "your answer gives nothing. Does every way through your function end in `return`?"),
-        (lambda line: (line / 2).numpy(), "type ndarray. Turn it into a tensor: torch.from_numpy(...)."),
         (lambda line: line.sum, "type builtin_function_or_method. A method's name needs ()"),
         (lambda line: (x for x in line), "type generator. Collect it first: list(...)."),
         (lambda line: 2.0, "A tensor is wanted, and your answer gives a number. Leave .item() and float() out"),
         (lambda line: [1.0], "your answer gives a list"),
         (lambda line: Uncooperative(), "your answer gives an object of type Uncooperative"),
         (lambda line: line[None] / 2, "the shape should be 3, and yours is 1×3."),
-        (lambda line: line.double() / 2, "the dtype should be torch.float32, and yours is torch.float64."),
-        (lambda line: line.requires_grad_() / 2, "your result carries a gradient"),
+        (lambda line: (line / 2).long(), "the dtype should be torch.float32, and yours is torch.int64."),
+        (lambda line: line.requires_grad_() / 2, "your function changed `line` itself"),
+        (lambda line: line.clone().requires_grad_() / 2, "your result carries a gradient"),
         (lambda line: line / 0 * 0, "your result contains NaN"),
-        (mutate, "your function changed `line` itself, and whoever called it still needs it. Work on a copy: line.clone()."),
+        (mutate, "your function changed `line` itself, and whoever called it still needs it. Work on a copy or a new value: line.clone() if it is a tensor."),
         (lambda line: line / 3, "With line = [1, 2, 4]: the result should be [0.5, 1, 2], and yours is [0.3333, 0.6667, 1.333]. What is half of 4?"),
         (lambda line: line * 2, "✗ You double."),
         (lambda line: line - 2, "✗ You subtract: 2.0 from 4.0."),
@@ -193,7 +192,7 @@ def test_the_mistake_that_agrees_in_most_cases_is_named(said, monkeypatch):
     confusable = Exercise(
         halve,
         cases=(Case("two", (torch.tensor([2.0]),)), Case("three", (torch.tensor([3.0]),))),
-        mistakes=(Mistake(lambda x: x * x, "You square."), Mistake(lambda x: x + x, "You double.")),
+        mistakes={lambda x: x * x: "You square.", lambda x: x + x: "You double."},
         hints=("a", "b", "c"),
     )
     monkeypatch.setitem(exercises.registry, "halve", confusable)
@@ -217,7 +216,7 @@ def test_numbers_count_by_value(said, right):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (torch.tensor(7), "a number is wanted, and your answer gives a tensor. Take the values out"),
+        (torch.tensor([7]), "a number is wanted, and your answer gives a tensor. Take the values out"),
         (True, "your answer gives a truth value"),
         ("7", "your answer gives a text"),
         (6, "6 is not right."),
@@ -382,3 +381,155 @@ def test_yours_or_ours(capsys):
 def test_two_exercises_of_one_name_are_refused():
     with pytest.raises(ValueError, match="two exercises named 'halve'"):
         register([HALVE, WIDTH, HALVE], {})
+
+
+# ------------------------------------------------------------------------- judged by what an answer does
+
+
+def weighted(line, weight):
+    return (line * weight).sum()
+
+
+WEIGHTED = Exercise(
+    weighted,
+    gradient=("line", "weight"),
+    forbidden=("dot",),
+    cases=(Case("three numbers", (LINE, 2 * LINE)),),
+    hints=("a", "b", "c"),
+)
+
+
+def count_layers(make_block, channels):
+    given = nn.Linear(channels, channels)
+    with exercises.probes.untouched(given=given):
+        made = exercises.probes.new_module(make_block(given), "make_block", given)
+    return {"the layers": len(list(made.children()))}
+
+
+GIVEN = Exercise(
+    lambda given: nn.Sequential(nn.Linear(2, 2)),
+    cases=(Case("one", (2,)),),
+    hints=("a", "b", "c"),
+    use=count_layers,
+)
+
+
+def verdict(exercise, answer):
+    return engine.judge(exercise, exercise.observe(answer), 0)
+
+
+def seeded(line, weight):
+    torch.manual_seed(3)
+    return (line * weight).sum()
+
+
+def no_more_gradients(line, weight):
+    torch.set_grad_enabled(False)
+    return (line * weight).sum()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda line, weight: (line.detach() * weight).sum(), "no gradient reaches `line`"),
+        (lambda line, weight: (line * weight).sum() / 2 + ((line * weight).sum() / 2).detach(), "and their gradient by `line` is not"),
+        (lambda line, weight: torch.tensor((line * weight).sum().item(), requires_grad=True), "no gradient reaches `line`"),
+        (lambda line, weight: line.dot(weight), "Here you are asked to do yourself what dot does"),
+        (lambda line, weight: torch.dot(line, weight), "Here you are asked to do yourself what dot does"),
+        (seeded, "Your code seeds torch's random numbers"),
+        (no_more_gradients, "Your code changes whether torch follows gradients"),
+        (lambda line, weight: (line.data.zero_() * weight).sum(), "Your function changed `line` itself"),
+    ],
+)  # fmt: skip
+def test_gradients_settings_and_forbidden_calls(answer, sentence):
+    assert sentence in verdict(WEIGHTED, answer).hint
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda line, weight: torch.einsum("i,i->", line, weight),
+        lambda line, weight: sum(a * b for a, b in zip(line, weight)),
+        lambda line, weight: (line.double() * weight.double()).sum(),
+        lambda line, weight: line @ weight,
+    ],
+)
+def test_right_in_other_styles(answer):
+    assert verdict(WEIGHTED, answer).right
+
+
+def emptied(given):
+    with torch.no_grad():
+        given.weight.zero_()
+    return nn.Sequential(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (lambda given: nn.Sequential(given), "belongs to the one you were given"),
+        (lambda given: nn.Sequential(nn.Linear(2, 2)).requires_grad_(False), "is frozen"),
+        (lambda given: nn.Sequential(*[nn.Linear(2, 2)] * 2), "One layer stands in two places"),
+        (lambda given: nn.Sequential(nn.ReLU()), "no parameters that PyTorch knows of"),
+        (
+            lambda given: nn.Sequential(nn.Linear(2, 2), nn.ReLU()),
+            "the layers: it should be 1, and yours is 2.",
+        ),
+        (emptied, "Your function changes `given`"),
+        (lambda given: nn.Sequential(nn.Linear(2, 2)) if given.eval() else None, "the mode of the whole"),
+    ],
+)
+def test_what_is_given_and_what_is_owned(answer, sentence):
+    assert sentence in verdict(GIVEN, answer).hint
+
+
+def test_a_mistake_is_recognised_only_if_all_cases_agree(said):
+    assert "You double." in said("halve", lambda line: line * 2)
+    assert "You double." not in said("halve", lambda line: line * 2 if len(line) == 3 else line)
+
+
+def test_what_differs_is_shown_as_different():
+    assert engine.differ(torch.tensor([2.00003]), torch.tensor([2.0]), 1e-7).endswith(
+        "be [2], and yours is [2.00003]."
+    )
+
+
+def test_the_placeholder_is_no_name(said):
+    assert "put it where" in said("answer_to", answer_to(exercises.variant("your-id")), student="your-id")
+
+
+TESTS = Exercise(
+    lambda: [(LINE,)],
+    literal=True,
+    cases=kinds.exposes(halve, {"it doubles": lambda line: 2 * line, "it stops at 3": lambda line: line[:3] / 2}, lambda line: None),
+    hints=("a", "b", "c"),
+)  # fmt: skip
+
+
+def test_write_the_tests():
+    assert "passes all your tests: it stops at 3" in verdict(TESTS, [(LINE,)]).hint
+    assert verdict(TESTS, [(torch.ones(5),)]).right
+    assert "A list of inputs is wanted" in verdict(TESTS, []).hint
+
+
+def test_predict_then_measure():
+    task = Exercise(lambda: [1, 199], literal=True, cases=kinds.predicts((0, 500), lambda: 199, slips={101: "p = 0.5"}), hints=("a", "b", "c"))  # fmt: skip
+    assert verdict(task, [3, 199]).right
+    assert "from 0 to 500" in verdict(task, [-3, 199]).hint
+    assert verdict(task, [3, 101]).hint == "P = 0.5"
+    assert not verdict(task, [..., 199]).written
+
+
+def test_train_under_a_budget():
+    def run_twice(answer, seed):
+        net = nn.Linear(1, 1)
+        exercises.probes.Budget(net, steps=2, batch=4)
+        for _ in range(answer(seed)):
+            net(torch.zeros(4, 1))
+        return answer(seed) / 2
+
+    task = Exercise(lambda seed: 2, use=run_twice, cases=kinds.reaches("enough", 0.9, "Go on."), hints=("a", "b", "c"))  # fmt: skip
+    assert verdict(task, lambda seed: 2).right
+    assert "reaches 0.5, and 0.9 is asked for. Go on." in verdict(task, lambda seed: 1).hint
+    assert "The budget is 2 steps" in verdict(task, lambda seed: 3).hint

@@ -24,7 +24,7 @@ import stat
 import sys
 import time
 
-from segnb.exercises import engine
+from segnb.exercises import engine, probes
 from segnb.exercises.check import misfit, unwritten
 from segnb.exercises.grading import answers, evidence, marking, unpack, walls, watch
 
@@ -106,11 +106,12 @@ def answer(request: dict, book: answers.Notebook, found: answers.Found, reply) -
         return
     use = engine.take
     if not request["literal"]:
-        helpers = prelude()
+        helpers = prelude() | vars(probes)
         exec(request["use"], helpers)
         use = helpers[request["use_name"]]
-    for inputs in request["cases"]:
-        note(engine.observe(use, value, tuple(engine.decode(one) for one in inputs)))
+    for case in request["cases"]:
+        inputs = tuple(engine.decode(one) for one in case)
+        note(engine.observe(use, value, inputs, tuple(request["forbidden"])))
 
 
 def _not_there(found: answers.Found, error: dict) -> dict:

@@ -6,18 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from segnb.exercises.engine import Case, Exercise, Mistake, rand
+from segnb.exercises.engine import Case, Exercise, rand
+from segnb.exercises.probes import lived_in, noise
+from segnb.exercises.tasks.pictures import logits_and_mask
 
 
 def some(seed, n=2, k=4, height=3, width=5):
     """Logits N×K×H×W and a mask N×H×W without void."""
-    return 6 * rand(seed, n, k, height, width) - 3, (k * rand(seed + 50, n, height, width)).long()
+    return logits_and_mask(seed, n, k, height, width)
 
 
-def some_void(seed):
-    """The same with about a third of the pixels void, and a weight for each class."""
-    logits, mask = some(seed)
-    return logits, mask.where(rand(seed + 70, *mask.shape) > 0.33, 255), 0.2 + 3 * rand(seed + 90, 4)
+def some_void(seed, n=2, k=4):
+    """The same with void, more in the first picture, and a weight for each class."""
+    return *logits_and_mask(seed, n, k, 4, 5, void=0.35), 0.2 + 3 * rand(seed + 90, k)
 
 
 # ---------------------------------------------------------------------------------------- pixel_prices
@@ -34,7 +35,7 @@ def prices_of(log_p):
 
 PIXEL_PRICES = Exercise(
     pixel_prices,
-    points=2,
+    gradient=("logits",), points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "one pixel with the scores 2, 0.5 and −1, whose truth is class 1: 1.741",
@@ -47,35 +48,23 @@ PIXEL_PRICES = Exercise(
             "p is too small for a float here, so its logarithm must never be taken: log_softmax goes round it.",
         ),
         Case("two images, four classes, 3×5 pixels", some),
+        Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
-    mistakes=(
-        Mistake(
-            prices_of(lambda z: -z.log_softmax(1)),
-            "Your prices are negative: a logarithm of a number below 1 is, so the price needs a minus sign.",
-        ),
-        Mistake(
-            prices_of(lambda z: z.softmax(1)),
-            "This is the probability itself, with a minus sign. The logarithm is missing.",
-        ),
-        Mistake(
-            prices_of(lambda z: z.log_softmax(-1)),
-            "The softmax runs along the wrong axis: the probabilities of one pixel, along the classes (dim 1), should add up to 1.",
-        ),
-        Mistake(
-            prices_of(lambda z: z),
-            "This is the logit itself. A softmax along the classes makes probabilities of the logits first.",
-        ),
-        Mistake(
-            lambda logits, mask: -logits.log_softmax(1).amax(1),
-            "You take the largest probability of each pixel. The price is that of the true class, which `mask` names.",
-        ),
-    ),
+    mistakes={
+        "logits.log_softmax(dim=1) → logits.softmax(dim=1).log()": "Right where the scores are tame. p of −200 is too small for a float, so its logarithm is −∞: log_softmax goes round it.",
+        "logits.log_softmax(dim=1) → logits.softmax(dim=1).clamp(min=1e-12).log()": "The clamp keeps the price finite, and wrong: 27.6 where 200 is due, and no gradient comes from there. log_softmax needs no clamp.",
+        prices_of(lambda z: -z.log_softmax(1)): "Your prices are negative: a logarithm of a number below 1 is, so the price needs a minus sign.",
+        prices_of(lambda z: z.softmax(1)): "This is the probability itself, with a minus sign. The logarithm is missing.",
+        prices_of(lambda z: z.log_softmax(-1)): "The softmax runs along the wrong axis: the probabilities of one pixel, along the classes (dim 1), should add up to 1.",
+        prices_of(lambda z: z): "This is the logit itself. A softmax along the classes makes probabilities of the logits first.",
+        lambda logits, mask: -logits.log_softmax(1).amax(1): "You take the largest probability of each pixel. The price is that of the true class, which `mask` names.",
+    },
     hints=(
         "First the log-probabilities of all classes, then from each pixel's K numbers the one that `mask` names.",
         "logits.log_softmax(dim=1) has the shape N×K×H×W. gather(1, ...) takes one entry along dim 1; it wants an index N×1×H×W.",
         "-logits.log_softmax(1).gather(1, mask[:, None]) has a class axis of length 1 left: take it away with [:, 0].",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- weighted_price
 
@@ -109,7 +98,7 @@ TWO_PIXELS = (
 
 WEIGHTED_PRICE = Exercise(
     weighted_price,
-    points=3,
+    gradient=("logits",), points=3, minutes=12, difficulty=3, importance=4,
     cases=(
         Case(
             "two pixels that weigh 1 and 4 and pay 0.049 and 0.693: 0.564",
@@ -123,52 +112,34 @@ WEIGHTED_PRICE = Exercise(
         ),
         Case(
             "a void pixel changes nothing",
-            (
-                torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3),
-                torch.tensor([[[0, 1, 255]]]),
-                TWO_PIXELS[2],
-            ),
+            (torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3), torch.tensor([[[0, 1, 255]]]), TWO_PIXELS[2]),
             "The third pixel is void: it should be in neither of the two sums.",
         ),
-        Case("two images with some void", some_void),
+        Case("two images, one with more void", some_void),
+        Case("three images, twenty classes", lambda seed: some_void(seed, 3, 20)),
         Case(
             "nothing but void: 0",
             lambda seed: (some(seed)[0], torch.full((2, 3, 5), 255), torch.ones(4)),
             "With nothing to pay for, the loss should be 0.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            weighted_by(lambda w, known: known.sum().clamp_min(1)),
-            "You divide by the number of pixels. Then doubling all weights doubles the loss: divide by the sum of the weights.",
-        ),
-        Mistake(
-            weighted_by(lambda w, known: known.numel()),
-            "You divide by all pixels, void ones too. Divide by the sum of the weights of the labelled ones.",
-        ),
-        Mistake(
-            lambda logits, mask, weight: weighted_price(logits, mask.where(mask != 255, 0), weight),
-            "The void pixels are counted as class 0. A stand-in keeps the index valid, but their weight must then be 0.",
-        ),
-        Mistake(
-            lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)),
-            "This is the mean without weights: `weight` is not used.",
-        ),
-        Mistake(
-            weighted_by(lambda w, known: w.sum().clamp_min(1)),
-            "You divide by at least 1. Small weights may add up to less: only a sum of exactly 0 needs a stand-in.",
-        ),
-        Mistake(
-            weighted_by(lambda w, known: 1),
-            "This is the sum. It grows with the picture: divide it by the sum of the weights.",
-        ),
-    ),
+    mistakes={
+        weighted_by(lambda w, known: known.sum().clamp_min(1)): "You divide by the number of pixels. Then doubling all weights doubles the loss: divide by the sum of the weights.",
+        weighted_by(lambda w, known: known.numel()): "You divide by all pixels, void ones too. Divide by the sum of the weights of the labelled ones.",
+        lambda logits, mask, weight: weighted_price(logits, mask.where(mask != 255, 0), weight): "The void pixels are counted as class 0. A stand-in keeps the index valid, but their weight must then be 0.",
+        lambda logits, mask, weight: weighted_price(logits, mask, torch.ones_like(weight)): "This is the mean without weights: `weight` is not used.",
+        lambda logits, mask, weight: torch.stack([weighted_price(z[None], m[None], weight) for z, m in zip(logits, mask)]).mean(): "You take the mean of each image and then of these. An image with much void counts as much as the others: one sum over all pixels, divided once.",
+        lambda logits, mask, weight: (weight[mask.where(mask != 255, 0)] * (mask != 255) * pixel_prices(logits, mask.where(mask != 255, 0))).sum() / weight[mask.where(mask != 255, 0)].sum(): "Below the line the void pixels weigh as much as class 0. Their weight is 0 there too.",
+        weighted_by(lambda w, known: w.sum() + 1e-3): "You add a little below the line. With small weights it is not little: only a sum of exactly 0 needs a stand-in.",
+        weighted_by(lambda w, known: w.sum().clamp_min(1)): "You divide by at least 1. Small weights may add up to less: only a sum of exactly 0 needs a stand-in.",
+        weighted_by(lambda w, known: 1): "This is the sum. It grows with the picture: divide it by the sum of the weights.",
+    },
     hints=(
         "Give every pixel its weight: weight[mask]. What should a void pixel's weight be, and which index can stand in for 255?",
         "known = mask != 255; own = mask.where(known, 0); w = weight[own] * known. Then Σ w·price / Σ w.",
         "If Σ w is 0, divide by 1 instead: total.where(total > 0, 1). The sum above the line is 0 then anyway.",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------- logit_pulls
 
@@ -180,7 +151,8 @@ def logit_pulls(logits, mask):
 
 LOGIT_PULLS = Exercise(
     logit_pulls,
-    points=2,
+    forbidden=("torch.autograd.backward", "torch.autograd.grad", "torch.func.grad"),
+    points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "one pixel that gives both classes a half: −0.5 for the true one, 0.5 for the other",
@@ -193,35 +165,22 @@ LOGIT_PULLS = Exercise(
             "The loss is a mean over the pixels, so each pixel's gradient is divided by their number.",
         ),
         Case("two images, four classes", some),
+        Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
-    mistakes=(
-        Mistake(
-            lambda logits, mask: -logit_pulls(logits, mask),
-            "The sign is turned round. The gradient is probability minus truth; the step that follows goes against it.",
-        ),
-        Mistake(
-            lambda logits, mask: logit_pulls(logits, mask) * mask.numel(),
-            "This is right for one pixel. The loss is the mean over N·H·W pixels, so divide by their number.",
-        ),
-        Mistake(
-            lambda logits, mask: logit_pulls(logits, mask) * len(mask[0, 0]) * len(mask[0]),
-            "You divide by the number of images. The mean runs over all pixels of all images.",
-        ),
-        Mistake(
-            lambda logits, mask: logit_pulls(logits, mask) / logits.shape[1],
-            "You divide by the classes too: logits.numel() is K times the number of pixels.",
-        ),
-        Mistake(
-            lambda logits, mask: (logits - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel(),
-            "This is logit minus truth. The logits have to become probabilities first, by a softmax along the classes.",
-        ),
-    ),
+    mistakes={
+        lambda logits, mask: logit_pulls(logits, mask) * F.one_hot(mask, logits.shape[1]).movedim(-1, 1): "Only the true class is pulled. Every other class is pushed down by its own probability.",
+        lambda logits, mask: -logit_pulls(logits, mask): "The sign is turned round. The gradient is probability minus truth; the step that follows goes against it.",
+        lambda logits, mask: logit_pulls(logits, mask) * mask.numel(): "This is right for one pixel. The loss is the mean over N·H·W pixels, so divide by their number.",
+        lambda logits, mask: logit_pulls(logits, mask) * len(mask[0, 0]) * len(mask[0]): "You divide by the number of images. The mean runs over all pixels of all images.",
+        lambda logits, mask: logit_pulls(logits, mask) / logits.shape[1]: "You divide by the classes too: logits.numel() is K times the number of pixels.",
+        lambda logits, mask: (logits - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel(): "This is logit minus truth. The logits have to become probabilities first, by a softmax along the classes.",
+    },
     hints=(
         "Probability minus truth, for every pixel and class, divided by the number of pixels.",
         "The truth as N×K×H×W: F.one_hot(mask, K) is N×H×W×K, so move its last axis to place 1.",
         "(logits.softmax(1) - F.one_hot(mask, logits.shape[1]).movedim(-1, 1)) / mask.numel()",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------- balance_classes
 
@@ -238,7 +197,7 @@ def some_counts(seed, k=5):
 
 BALANCE_CLASSES = Exercise(
     balance_classes,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=3,
     cases=(
         Case(
             "three classes that fill 60 %, 30 % and 10 % of ten images of 100 pixels: 0.5, 1 and 3",
@@ -256,37 +215,21 @@ BALANCE_CLASSES = Exercise(
             "The middle two are 0.3 and 0.2, so the median is 0.25. torch.median takes the lower one of them.",
         ),
         Case("five classes", some_counts),
+        Case("twenty classes", lambda seed: some_counts(seed, 20)),
     ),
-    mistakes=(
-        Mistake(
-            lambda pixels, pixels_in_images: 1 / balance_classes(pixels, pixels_in_images),
-            "Upside down: your weight grows with the class. The median stands above the line, the class's frequency below.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: (pixels / pixels.sum()).quantile(0.5) / (pixels / pixels.sum()),
-            "You take each class's share of all pixels. A frequency counts only the images that contain the class: divide by `pixels_in_images`.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: (pixels / pixels_in_images).mean() / (pixels / pixels_in_images),
-            "This is the mean over the classes. The road is so frequent that it would pull the mean up: take the median.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: pixels_in_images / pixels,
-            "This is 1/f. It balances as well, but no class weighs 1: the median is missing above the line.",
-        ),
-        Mistake(
-            lambda pixels, pixels_in_images: (
-                (pixels / pixels_in_images).median() / (pixels / pixels_in_images)
-            ),
-            "With an even number of classes the median is the mean of the middle two, and torch.median gives the lower one. quantile(0.5) does it.",
-        ),
-    ),
+    mistakes={
+        lambda pixels, pixels_in_images: 1 / balance_classes(pixels, pixels_in_images): "Upside down: your weight grows with the class. The median stands above the line, the class's frequency below.",
+        lambda pixels, pixels_in_images: (pixels / pixels.sum()).quantile(0.5) / (pixels / pixels.sum()): "You take each class's share of all pixels. A frequency counts only the images that contain the class: divide by `pixels_in_images`.",
+        lambda pixels, pixels_in_images: (pixels / pixels_in_images).mean() / (pixels / pixels_in_images): "This is the mean over the classes. The road is so frequent that it would pull the mean up: take the median.",
+        lambda pixels, pixels_in_images: pixels_in_images / pixels: "This is 1/f. It balances as well, but no class weighs 1: the median is missing above the line.",
+        lambda pixels, pixels_in_images: ((pixels / pixels_in_images).median() / (pixels / pixels_in_images)): "With an even number of classes the median is the mean of the middle two, and torch.median gives the lower one. quantile(0.5) does it.",
+    },
     hints=(
         "Two steps: the frequency of each class, then the median of the frequencies divided by each.",
         "frequency = pixels / pixels_in_images. For an even number of classes use frequency.quantile(0.5).",
         "return frequency.quantile(0.5) / frequency",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mended_rows
 
@@ -302,7 +245,7 @@ def viewed(logits, mask):
 
 MENDED_ROWS = Exercise(
     mended_rows,
-    points=3,
+    gradient=("logits",), points=3, minutes=10, difficulty=3, importance=4, short=True,
     cases=(
         Case(
             "one pixel, three classes: 1.741",
@@ -315,32 +258,21 @@ MENDED_ROWS = Exercise(
             "Each pixel gives its own class 20 and the others 0.",
         ),
         Case("two images, four classes, 3×5 pixels", some),
+        Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
-    mistakes=(
-        Mistake(
-            lambda logits, mask: viewed(logits.softmax(1), mask),
-            "Both faults are still there. Start with the softmax: F.cross_entropy takes logits and does its own.",
-        ),
-        Mistake(
-            viewed,
-            "One fault is found. The other: in memory the pixels of one class lie together, so rows of K numbers mix pixels. "
-            "Move the class axis last before you reshape.",
-        ),
-        Mistake(
-            lambda logits, mask: mended_rows(logits.softmax(1), mask),
-            "The rows are right now. The other fault: F.cross_entropy takes logits and does its own softmax, so yours is the second.",
-        ),
-        Mistake(
-            lambda logits, mask: mended_rows(logits, mask) * mask.numel(),
-            "This is the sum over the pixels; the mean is asked for.",
-        ),
-    ),
+    mistakes={
+        "permute(0, 2, 3, 1) → permute(0, 3, 2, 1)": "The classes are last now, but columns come before rows: the rows of your logits and of your mask are not the same pixels.",
+        lambda logits, mask: viewed(logits.softmax(1), mask): "Both faults are still there. Start with the softmax: F.cross_entropy takes logits and does its own.",
+        viewed: "One fault is found. The other: in memory the pixels of one class lie together, so rows of K numbers mix pixels. Move the class axis last before you reshape.",
+        lambda logits, mask: mended_rows(logits.softmax(1), mask): "The rows are right now. The other fault: F.cross_entropy takes logits and does its own softmax, so yours is the second.",
+        lambda logits, mask: mended_rows(logits, mask) * mask.numel(): "This is the sum over the pixels; the mean is asked for.",
+    },
     hints=(
         "Which numbers stand in the first row of logits.reshape(-1, K)? Try it with torch.arange(12.).reshape(1, 3, 2, 2).",
         "permute(0, 2, 3, 1) moves the classes last; then each row of K numbers belongs to one pixel. And who else takes a softmax?",
         "F.cross_entropy(logits.permute(0, 2, 3, 1).reshape(-1, K), mask.reshape(-1)), or shorter: F.cross_entropy(logits, mask).",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mended_step
 
@@ -352,15 +284,36 @@ def mended_step(net, optimiser, images, masks):
     optimiser.step()
 
 
-def two_steps(step, images, masks):
-    """The weights of a tiny network after two steps: what it learned, and whether gradients from before leak in."""
-    net = nn.Conv2d(images.shape[1], 2, 1, bias=False)
-    net.weight.data = torch.tensor([[0.5], [-0.5]]).expand(2, images.shape[1]).reshape(2, -1, 1, 1).clone()
-    net.weight.grad = torch.ones_like(net.weight)  # left over
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.5)
-    for image, mask in zip(images.split(1), masks.split(1)):
-        step(net, optimiser, image, mask)
-    return net.weight.detach().flatten()
+def train_twice(step, images, masks, optimiser):
+    """Two steps of a small net with batch norm and dropout, left-over gradients and all; what it has learned, and its state."""
+    net = nn.Sequential(nn.Conv2d(images.shape[1], 2, 1, bias=False))
+    net[0].weight.data = torch.tensor([[0.5], [-0.5]]).expand(2, images.shape[1]).reshape(2, -1, 1, 1).clone()
+    if optimiser != "SGD":
+        net = lived_in(
+            nn.Sequential(
+                nn.Conv2d(images.shape[1], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
+            )
+        )
+    made = {
+        "SGD": lambda weights: torch.optim.SGD(weights, lr=0.5),
+        "SGD with momentum": lambda weights: torch.optim.SGD(
+            weights, lr=0.5, momentum=0.9, weight_decay=0.01
+        ),
+        "Adam": lambda weights: torch.optim.Adam(weights, lr=0.1),
+    }[optimiser](net.parameters())
+    for number, weight in enumerate(net.parameters()):
+        weight.grad = 0.1 + noise(number, *weight.shape)  # left over
+    half = len(images) // 2
+    for image, mask in zip(images.split(half), masks.split(half)):
+        step(net, made, image, mask)
+    learned = [weight.detach() for weight in net.parameters()]
+    kept = [statistic for statistic in net.buffers() if statistic.is_floating_point()]
+    return {
+        "the weights after two steps": torch.cat([weight.flatten() for weight in learned]),
+        "the statistics of batch norm": torch.cat([torch.zeros(1), *kept]),
+        "training mode": int(net.training),
+        "learning rate of the optimiser": made.param_groups[0]["lr"],
+    }
 
 
 def in_order(*deeds, reduction="mean"):
@@ -376,45 +329,30 @@ def in_order(*deeds, reduction="mean"):
 
 MENDED_STEP = Exercise(
     mended_step,
-    points=2,
-    use=two_steps,
+    points=2, use=train_twice, minutes=6, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "two steps on two pictures of ones, by hand",
-            (torch.ones(2, 1, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64)),
+            (torch.ones(2, 1, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64), "SGD"),
             "p of class 0 is 0.731, so the first step moves the weights by 0.5·0.269 to 0.634 and −0.634.",
         ),
-        Case(
-            "two steps on pictures with noise",
-            lambda seed: (rand(seed, 2, 3, 4, 4), (2 * rand(seed + 50, 2, 4, 4)).long()),
-        ),
+        Case("momentum and weight decay: the step is the optimiser's", lambda seed: (rand(seed, 2, 3, 4, 5), some(seed, 2, 2, 4, 5)[1], "SGD with momentum")),
+        Case("Adam, batches of two pictures, batch norm", lambda seed: (rand(seed, 4, 3, 4, 5), some(seed, 4, 2, 4, 5)[1], "Adam"), "Every picture of the batch counts, and the net stays as it was but for what it learns."),
     ),
-    mistakes=(
-        Mistake(
-            in_order("back", "zero", "step"),
-            "The weights have not moved at all: either nobody calls step(), or the gradients are wiped out just before it. "
-            "Wipe before backward().",
-        ),
-        Mistake(
-            in_order("back", "step"),
-            "PyTorch adds new gradients to the old, and nobody wipes the old ones. Wipe them before backward().",
-        ),
-        Mistake(
-            in_order("back", "step", "zero"),
-            "You wipe the gradients after the step, so what was there before the first one is still in it. Wipe before backward().",
-        ),
-        Mistake(in_order("zero", "back", "step", "step"), "You take every step twice: one step() is enough."),
-        Mistake(
-            in_order("zero", "back", "step", reduction="sum"),
-            "Your loss adds up the pixels, so the step grows with the picture: leave the loss a mean.",
-        ),
-    ),
+    mistakes={
+        lambda net, optimiser, images, masks: mended_step(net, optimiser, images[:1], masks[:1]): "You train on the first picture of each batch and throw the others away.",
+        in_order("back", "zero", "step"): "The weights have not moved at all: either nobody calls step(), or the gradients are wiped out just before it. Wipe before backward().",
+        in_order("back", "step"): "PyTorch adds new gradients to the old, and nobody wipes the old ones. Wipe them before backward().",
+        in_order("back", "step", "zero"): "You wipe the gradients after the step, so what was there before the first one is still in it. Wipe before backward().",
+        in_order("zero", "back", "step", "step"): "You take every step twice: one step() is enough.",
+        in_order("zero", "back", "step", reduction="sum"): "Your loss adds up the pixels, so the step grows with the picture: leave the loss a mean.",
+    },
     hints=(
         "Write down, line by line, what stands in the gradients. What is in them when step() is called?",
         "There are three deeds: wipe the old gradients, compute new ones, take the step.",
         "optimiser.zero_grad(), then loss.backward(), then optimiser.step().",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------- start_loss
 
@@ -425,16 +363,17 @@ def start_loss():
 
 START_LOSS = Exercise(
     start_loss,
-    literal=True,
-    tolerance=3e-3,
-    cases=(Case("the price of ignorance among 32 classes", (), "What does a net pay that gives each class 1/32?"),),
-    mistakes=(
-        Mistake(lambda: 5.0, "This is the logarithm to base 2. Cross-entropy takes the natural one: math.log."),
-        Mistake(lambda: math.log10(32), "This is the logarithm to base 10. Cross-entropy takes the natural one: math.log."),
-        Mistake(lambda: 1 / 32, "This is the probability of each class. The price is minus its logarithm."),
-        Mistake(lambda: -math.log(32), "The size is right. A price is positive: minus the logarithm of 1/32."),
-        Mistake(lambda: math.log(31), "All 32 classes share the probability, the true one too."),
+    literal=True, tolerance=3e-3, minutes=4, difficulty=1, importance=4,
+    cases=(
+        Case("the price of ignorance among 32 classes", (), "What does a net pay that gives each class 1/32?"),
     ),
+    mistakes={
+        lambda: 5.0: "This is the logarithm to base 2. Cross-entropy takes the natural one: math.log.",
+        lambda: math.log10(32): "This is the logarithm to base 10. Cross-entropy takes the natural one: math.log.",
+        lambda: 1 / 32: "This is the probability of each class. The price is minus its logarithm.",
+        lambda: -math.log(32): "The size is right. A price is positive: minus the logarithm of 1/32.",
+        lambda: math.log(31): "All 32 classes share the probability, the true one too.",
+    },
     hints=(
         "Each class gets the same probability. Which?",
         "The price is −ln(1/32).",

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from segnb.exercises.engine import Case, Exercise, Mistake
+from segnb.exercises.engine import Case, Exercise
 
 VOID = 255
 
@@ -12,7 +12,10 @@ def labels(seed, *shape, classes=4, void=0.2):
     """A mask of random classes, some of it void."""
     generator = torch.Generator().manual_seed(seed)
     mask = torch.randint(classes, shape, generator=generator)
-    return mask.masked_fill(torch.rand(shape, generator=generator) < void, VOID)
+    mask = mask.masked_fill(torch.rand(shape, generator=generator) < void, VOID)
+    if void:
+        mask.view(-1)[seed % mask.numel()] = VOID  # so that no seed leaves it out
+    return mask
 
 
 def blocky(seed, height, width, classes=4):
@@ -42,7 +45,7 @@ def by_first_sight(mask, classes):
 
 IMAGE_LABELS = Exercise(
     image_labels,
-    points=1,
+    points=1, minutes=6, difficulty=1, importance=3, short=True,
     cases=(
         Case(
             "three classes and one pixel of void",
@@ -52,38 +55,24 @@ IMAGE_LABELS = Exercise(
         Case("a class that is absent is not named", (torch.tensor([[1, 1], [1, 1]]), STREET)),
         Case("a picture of void alone has no label: the list is empty", (torch.full((2, 2), VOID), STREET)),
         Case("five other classes", lambda seed: (labels(seed, 5, 6, classes=5), ["a", "b", "c", "d", "e"])),
+        Case("twenty classes, their names not in the order of the alphabet", lambda seed: (labels(seed, 7, 9, classes=20), [*"qwertzuiopasdfghjkly"])),
     ),
-    mistakes=(
-        Mistake(
-            lambda mask, classes: [(*classes, "void")[min(n, len(classes))] for n in mask.unique().tolist()],
-            "255 marks void: pixels that nobody labelled. It is no class of the picture, so it has no name in the list.",
-        ),
-        Mistake(
-            lambda mask, classes: [n for n in mask.unique().tolist() if n != VOID],
-            "These are the numbers of the classes. Their names stand in `classes`, at these places.",
-        ),
-        Mistake(
-            by_size, "The right names, with the largest area first. The order of the class numbers is wanted."
-        ),
-        Mistake(
-            by_first_sight,
-            "The right names, in the order in which they are met. The order of the class numbers is wanted.",
-        ),
-        Mistake(
-            lambda mask, classes: list(classes),
-            "These are all classes there are. Name only those of which the mask has a pixel.",
-        ),
-        Mistake(
-            lambda mask, classes: [classes[n] for n in mask.flatten().tolist() if n != VOID],
-            "One name for each pixel. mask.unique() has each number once.",
-        ),
-    ),
+    mistakes={
+        "if number != 255] → ]": "255 marks void: pixels that nobody labelled. It is no class of the picture, and asking for its name goes beyond the list.",
+        "for number in present] → for number in sorted(present, key=lambda number: classes[number])]": "The right names, sorted by the alphabet. The order of the class numbers is wanted.",
+        lambda mask, classes: [(*classes, "void")[min(n, len(classes))] for n in mask.unique().tolist()]: "255 marks void: pixels that nobody labelled. It is no class of the picture, so it has no name in the list.",
+        lambda mask, classes: [n for n in mask.unique().tolist() if n != VOID]: "These are the numbers of the classes. Their names stand in `classes`, at these places.",
+        by_size: "The right names, with the largest area first. The order of the class numbers is wanted.",
+        by_first_sight: "The right names, in the order in which they are met. The order of the class numbers is wanted.",
+        lambda mask, classes: list(classes): "These are all classes there are. Name only those of which the mask has a pixel.",
+        lambda mask, classes: [classes[n] for n in mask.flatten().tolist() if n != VOID]: "One name for each pixel. mask.unique() has each number once.",
+    },
     hints=(
         "Which numbers occur in the mask? A tensor knows: .unique().",
         "mask.unique().tolist() is a sorted list of numbers. One of them may be 255, which has no name.",
         "[classes[number] for number in mask.unique().tolist() if number != 255]",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------------- box_of
 
@@ -113,7 +102,7 @@ def one_thing(seed):
 
 BOX_OF = Exercise(
     box_of,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=3,
     cases=(
         Case(
             "a car of four pixels, by hand",
@@ -122,36 +111,27 @@ BOX_OF = Exercise(
         ),
         Case("a single pixel: left is right, top is bottom", (torch.tensor([[0, 0, 0], [0, 0, 2]]), 2)),
         Case("the whole picture", (torch.zeros(3, 5, dtype=torch.int64), 0)),
+        Case(
+            "a thing that is widest in the middle",
+            (torch.tensor([[3, 3, 8, 3, 3, 3], [8, 8, 8, 8, 3, 3], [3, 3, 8, 3, 3, 3]]), 8),
+            "Its first pixel is neither the leftmost, nor is its last one the rightmost.",
+        ),
         Case("a thing without a corner", one_thing),
     ),
-    mistakes=(
-        Mistake(
-            box_as(lambda left, top, right, bottom: (top, left, bottom, right)),
-            "You give rows before columns. A box names x first: left, top, right, bottom.",
-        ),
-        Mistake(
-            box_as(lambda left, top, right, bottom: (left, top, right + 1, bottom + 1)),
-            "Your box ends behind the last column and row. Here right and bottom are pixels of the thing itself.",
-        ),
-        Mistake(
-            box_as(lambda left, top, right, bottom: (left, top, right - left + 1, bottom - top + 1)),
-            "The last two numbers are width and height. Right and bottom are wanted.",
-        ),
-        Mistake(
-            box_as(lambda left, top, right, bottom: (left, right, top, bottom)),
-            "The four numbers are right, the order is not: left, top, right, bottom.",
-        ),
-        Mistake(
-            lambda mask, label: [0, 0, mask.shape[1] - 1, mask.shape[0] - 1],
-            "This is the box of the whole picture. Where is mask == label?",
-        ),
-    ),
+    mistakes={
+        box_as(lambda left, top, right, bottom: (top, left, bottom, right)): "You give rows before columns. A box names x first: left, top, right, bottom.",
+        box_as(lambda left, top, right, bottom: (left, top, right + 1, bottom + 1)): "Your box ends behind the last column and row. Here right and bottom are pixels of the thing itself.",
+        box_as(lambda left, top, right, bottom: (left, top, right - left + 1, bottom - top + 1)): "The last two numbers are width and height. Right and bottom are wanted.",
+        box_as(lambda left, top, right, bottom: (left, right, top, bottom)): "The four numbers are right, the order is not: left, top, right, bottom.",
+        "[columns.min(), rows.min(), columns.max(), rows.max()] → [columns[0], rows[0], columns[-1], rows[-1]]": "You take the first and the last pixel of the thing. The first one need not be the leftmost: look for the smallest and the largest of rows and columns.",
+        lambda mask, label: [0, 0, mask.shape[1] - 1, mask.shape[0] - 1]: "This is the box of the whole picture. Where is mask == label?",
+    },
     hints=(
         "(mask == label).nonzero() lists the places of the thing: a row and a column each.",
         "rows, columns = (mask == label).nonzero().T; left is the smallest of the columns, top the smallest of the rows.",
         "[int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())]",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------ paint
 
@@ -177,15 +157,15 @@ def two_colours(seed):
     return torch.tensor([[0, 1], [1, 255]]), torch.tensor([[10, 20, 200], [90, 80, 70]], dtype=torch.uint8)
 
 
-def any_palette(seed):
+def any_palette(seed, classes=4):
     generator = torch.Generator().manual_seed(seed)
-    palette = torch.randint(256, (4, 3), generator=generator, dtype=torch.uint8)
+    palette = torch.randint(256, (classes, 3), generator=generator, dtype=torch.uint8)
     return labels(seed, 3, 5), palette
 
 
 PAINT = Exercise(
     paint,
-    points=2,
+    exact=True, points=2, minutes=8, difficulty=2, importance=3, short=True,
     cases=(
         Case(
             "two classes and a pixel of void, 2×2",
@@ -194,39 +174,24 @@ PAINT = Exercise(
         ),
         Case("no void at all", lambda seed: (labels(seed, 4, 3, void=0), any_palette(seed)[1])),
         Case("a 3×5 mask gives 3×3×5, channels first", any_palette),
+        Case("twenty classes", lambda seed: (labels(seed, 4, 7, classes=20), any_palette(seed, 20)[1])),
     ),
-    mistakes=(
-        Mistake(
-            paint_wrongly(void=0), "Void came out black. On paper what does not count is left white: 255."
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture.permute(1, 2, 0)),
-            "The colours are right, and stand last: H×W×3. An image of this book is C×H×W: permute(2, 0, 1).",
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture.permute(1, 2, 0).reshape(picture.shape)),
-            "The shape is right, and the numbers are scrambled: reshape keeps their order in memory. Move the channels with "
-            "permute(2, 0, 1).",
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture.flip(0)),
-            "Red and blue have changed places: the palette is red, green, blue.",
-        ),
-        Mistake(
-            paint_wrongly(change=lambda picture: picture / 255),
-            "The colours are right as shares of 1. A palette has whole numbers from 0 to 255: keep uint8.",
-        ),
-        Mistake(
-            lambda mask, palette: palette[mask % len(palette)].permute(2, 0, 1),
-            "Void has the colour of a class. 255 needs a colour of its own, white.",
-        ),
-    ),
+    mistakes={
+        paint_wrongly(void=0): "Void came out black. On paper what does not count is left white: 255.",
+        paint_wrongly(change=lambda picture: picture.permute(1, 2, 0)): "The colours are right, and stand last: H×W×3. An image of this book is C×H×W: permute(2, 0, 1).",
+        paint_wrongly(change=lambda picture: picture.permute(1, 2, 0).reshape(picture.shape)): "The shape is right, and the numbers are scrambled: reshape keeps their order in memory. Move the channels with permute(2, 0, 1).",
+        paint_wrongly(change=lambda picture: picture.flip(0)): "Red and blue have changed places: the palette is red, green, blue.",
+        paint_wrongly(change=lambda picture: picture / 255): "The colours are right as shares of 1. A palette has whole numbers from 0 to 255: keep uint8.",
+        lambda mask, palette: palette[mask.clamp(max=len(palette) - 1)].permute(2, 0, 1): "Void has the colour of the last class. 255 needs a colour of its own, white.",
+        "permute(2, 0, 1) → permute(2, 1, 0)": "Rows and columns have changed places: permute(2, 0, 1) keeps rows before columns.",
+        lambda mask, palette: palette[mask % len(palette)].permute(2, 0, 1): "Void has the colour of a class. 255 needs a colour of its own, white.",
+    },
     hints=(
         "A tensor can be indexed by a tensor: palette[mask] looks up one row for every pixel. Why does 255 not work?",
         "Make a palette of 256 rows, all white, put the given one into its first rows, and look up there.",
         "colours = torch.full((256, 3), 255, dtype=torch.uint8); colours[:len(palette)] = palette; then colours[mask], channels first.",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mended_resize
 
@@ -246,7 +211,7 @@ def resize_as(mode, change=lambda mask: mask.round().long()):
 
 MENDED_RESIZE = Exercise(
     mended_resize,
-    points=2,
+    points=2, minutes=10, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "a row of 1, 1, 3, 3 becomes five wide: no 2 appears",
@@ -266,36 +231,19 @@ MENDED_RESIZE = Exercise(
             "255 is a label like any other here.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            resize_as("bilinear"),
-            "New classes have appeared: bilinear resizing computes means, and between 1 and 3 the mean is 2. Each new pixel has to take "
-            "one of the old labels.",
-        ),
-        Mistake(
-            resize_as("area"),
-            "New classes have appeared: the mean of an area is a mean too. Each new pixel has to take one of the old labels.",
-        ),
-        Mistake(
-            resize_as("nearest"),
-            'No class is invented, but the mask has moved: mode="nearest" looks at the corner of each new pixel and not at its middle. '
-            'PyTorch calls the right one "nearest-exact".',
-        ),
-        Mistake(
-            lambda mask, height, width: mended_resize(mask, width, height),
-            "Height and width have changed places: size is (height, width), rows first.",
-        ),
-        Mistake(
-            resize_as("nearest-exact", lambda mask: mask.float()),
-            "The labels are right, as floats. Class numbers are whole numbers: end with .long().",
-        ),
-    ),
+    mistakes={
+        resize_as("bilinear"): "New classes have appeared: bilinear resizing computes means, and between 1 and 3 the mean is 2. Each new pixel has to take one of the old labels.",
+        resize_as("area"): "New classes have appeared: the mean of an area is a mean too. Each new pixel has to take one of the old labels.",
+        resize_as("nearest"): 'No class is invented, but the mask has moved: mode="nearest" looks at the corner of each new pixel and not at its middle. PyTorch calls the right one "nearest-exact".',
+        lambda mask, height, width: mended_resize(mask, width, height): "Height and width have changed places: size is (height, width), rows first.",
+        resize_as("nearest-exact", lambda mask: mask.float()): "The labels are right, as floats. Class numbers are whole numbers: end with .long().",
+    },
     hints=(
         "Which old pixel lies under the middle of each new one? Its label is the answer; nothing is computed from two labels.",
         'F.interpolate has a mode for that. It is not "nearest", which looks at corners.',
         'F.interpolate(mask[None, None].double(), size=(height, width), mode="nearest-exact")[0, 0].long()',
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ mended_item
 
@@ -311,7 +259,7 @@ def item_as(image, of_mask=lambda mask: mask.long()):
 def photograph(seed, height=4, width=6):
     """Pixels as a file has them, uint8 H×W×3, and a mask, uint8 H×W."""
     generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(256, (height, width, 3), generator=generator, dtype=torch.uint8)
+    pixels = torch.randint(20, 200, (height, width, 3), generator=generator, dtype=torch.uint8)
     return pixels, labels(seed, height, width).to(torch.uint8)
 
 
@@ -334,41 +282,28 @@ def where_the_dot_went(got, want, pixels, mask):
 
 MENDED_ITEM = Exercise(
     mended_item,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=5,
     cases=(
         Case("a red pixel stays on its label, in a square picture", red_dot, where_the_dot_went),
         Case("4×6 pixels give an image 3×4×6 and a mask 4×6", lambda seed: photograph(seed)),
         Case("and 5×2", lambda seed: photograph(seed, 5, 2)),
     ),
-    mistakes=(
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255),
-            "The picture is turned over on its diagonal, C×W×H, and the mask is not. In a square picture no shape gives it away. "
-            "permute(2, 0, 1) keeps rows before columns.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255, lambda mask: mask.T.long()),
-            "Now image and mask are both turned over. They fit each other, and lie on their side: keep rows before columns in both.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.reshape(3, *pixels.shape[:2]).float() / 255),
-            "reshape gives the right shape and scrambles the picture: it keeps the order in memory. permute(2, 0, 1) moves the axes.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 0, 1).float()),
-            "Rows, columns and channels are right. Images of this book run from 0 to 1: divide by 255.",
-        ),
-        Mistake(
-            item_as(lambda pixels: pixels.permute(2, 0, 1).float() / 255, lambda mask: mask.float() / 255),
-            "The mask holds class numbers, not brightnesses: it is not divided by anything.",
-        ),
-    ),
+    mistakes={
+        item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255): "The picture is turned over on its diagonal, C×W×H, and the mask is not. In a square picture no shape gives it away. permute(2, 0, 1) keeps rows before columns.",
+        item_as(lambda pixels: pixels.permute(2, 1, 0).float() / 255, lambda mask: mask.T.long()): "Now image and mask are both turned over. They fit each other, and lie on their side: keep rows before columns in both.",
+        item_as(lambda pixels: pixels.reshape(3, *pixels.shape[:2]).float() / 255): "reshape gives the right shape and scrambles the picture: it keeps the order in memory. permute(2, 0, 1) moves the axes.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1) / pixels.max()): "You divide by the brightest number of this picture, so a dark picture becomes as bright as a light one. Divide by 255.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).float() / 256): "A byte goes from 0 to 255: divided by 256 white is not 1.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).flip(0).float() / 255): "Red and blue have changed places: the channels are already red, green, blue.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).float()): "Rows, columns and channels are right. Images of this book run from 0 to 1: divide by 255.",
+        item_as(lambda pixels: pixels.permute(2, 0, 1).float() / 255, lambda mask: mask.float() / 255): "The mask holds class numbers, not brightnesses: it is not divided by anything.",
+    },
     hints=(
         "In a file each pixel keeps its three colours together: H×W×3. Which axis has to go first, and which order have the other two?",
         "permute(2, 0, 1) puts axis 2 first and keeps rows before columns. The mask has no channels to move.",
         "return [pixels.permute(2, 0, 1).float() / 255, mask.long()]",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------- commonest_per_place
 
@@ -394,7 +329,7 @@ def void_is_class_0(masks, num_classes):
 
 COMMONEST_PER_PLACE = Exercise(
     commonest_per_place,
-    points=2,
+    points=2, minutes=10, difficulty=3, importance=2,
     cases=(
         Case(
             "three masks of two pixels",
@@ -411,33 +346,24 @@ COMMONEST_PER_PLACE = Exercise(
             (torch.tensor([[[255, 2]], [[255, 255]]]), 3),
             "Nobody voted at the first place: 255.",
         ),
+        Case("one vote is enough where all others are void", (torch.tensor([[[255, 2]], [[255, 255]], [[255, 2]], [[1, 255]]]), 4), "A vote counts, however few there are."),
         Case("a tie goes to the smaller number", (torch.tensor([[[3]], [[1]], [[3]], [[1]]]), 4)),
         Case("nine masks of 5×6", lambda seed: (labels(seed, 9, 5, 6, void=0.4), 4)),
     ),
-    mistakes=(
-        Mistake(
-            with_void,
-            "Void wins where it is common: you let 255 vote. Count each class by itself, and void not at all.",
-        ),
-        Mistake(
-            mean_class,
-            "You take the mean of the class numbers. Half-way between sky (0) and pole (2) there is no building: count votes instead.",
-        ),
-        Mistake(
-            void_is_class_0,
-            "Where every mask is void, all counts are 0 and argmax says class 0. Nobody voted there: put 255.",
-        ),
-        Mistake(
-            lambda masks, num_classes: masks[masks != VOID].mode().values.expand(masks.shape[1:]).clone(),
-            "One class for the whole picture. Count at each place by itself: sum over the first axis only.",
-        ),
-    ),
+    mistakes={
+        with_void: "Void wins where it is common: you let 255 vote. Count each class by itself, and void not at all.",
+        lambda masks, num_classes: masks.median(0).values: "You take the middle of the sorted numbers. Classes have no order: count votes instead.",
+        lambda masks, num_classes: (num_classes - 1 - torch.stack([(masks == k).sum(0) for k in range(num_classes)]).flip(0).argmax(0)).where((masks != VOID).any(0), VOID): "Of two equally common classes yours is the larger number. The smaller one wins.",
+        mean_class: "You take the mean of the class numbers. Half-way between sky (0) and pole (2) there is no building: count votes instead.",
+        void_is_class_0: "Where every mask is void, all counts are 0 and argmax says class 0. Nobody voted there: put 255.",
+        lambda masks, num_classes: masks[masks != VOID].mode().values.expand(masks.shape[1:]).clone(): "One class for the whole picture. Count at each place by itself: sum over the first axis only.",
+    },
     hints=(
         "(masks == k).sum(0) counts, at each place, in how many masks class k stands there.",
         "Stack these counts for k = 0, 1, ..., num_classes − 1; argmax(0) is the winner at each place. What if all counts are 0?",
         "counts = torch.stack([(masks == k).sum(0) for k in range(num_classes)]); counts.argmax(0), with 255 where counts.sum(0) == 0.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------ classes_of_colours
 
@@ -480,7 +406,7 @@ def coloured(seed):
 
 CLASSES_OF_COLOURS = Exercise(
     classes_of_colours,
-    points=3,
+    points=3, minutes=12, difficulty=3, importance=3,
     cases=(
         Case(
             "six pixels of two colours, by hand",
@@ -493,68 +419,55 @@ CLASSES_OF_COLOURS = Exercise(
             "Colours 1 and 3 never occur; over all pixels class 1 is the commonest.",
         ),
         Case(
+            "a colour that is seen under void only has not been seen",
+            (torch.tensor([[[0, 0, 1, 1]]]), torch.tensor([[[2, 2, 255, 255]]]), 2, 3),
+            "Colour 1 has no pixel that counts: it gets the commonest class of all, 2.",
+        ),
+        Case(
+            "the commonest of all pixels, not of all colours",
+            (torch.tensor([[[0, 0, 0, 0, 0, 2, 3]]]), torch.tensor([[[1, 1, 1, 1, 1, 3, 3]]]), 4, 4),
+            "Colour 1 never occurs. Five pixels are of class 1, two of class 3.",
+        ),
+        Case(
             "void does not count",
             (torch.tensor([[[0, 0, 0]]]), torch.tensor([[[255, 255, 2]]]), 1, 3),
             "Two of the three pixels are void: the one that counts is class 2.",
         ),
         Case("three pictures of 5×6", coloured),
     ),
-    mistakes=(
-        Mistake(
-            unseen_is_0,
-            "A colour that never occurred has only zeros in its row, and argmax of zeros is 0. Give it the commonest class of all pixels.",
-        ),
-        Mistake(
-            with_shares,
-            "You divide each class by its own number of pixels: then a rare class wins too easily. Count pixels, nothing else.",
-        ),
-        Mistake(
-            last_seen,
-            "The last pixel of each colour decides. Let all of them vote: count how often each class occurs.",
-        ),
-    ),
+    mistakes={
+        unseen_is_0: "A colour that never occurred has only zeros in its row, and argmax of zeros is 0. Give it the commonest class of all pixels.",
+        "table.sum(0).argmax() → table.argmax(1)[table.sum(1) > 0].mode().values": "A colour that never occurred gets the class that most colours have. The commonest over all pixels is wanted.",
+        "table.sum(1) > 0 → torch.bincount(codes.flatten(), minlength=num_codes) > 0": "A colour that lies under void only has zeros in its row, and argmax of zeros is 0. It has not been seen: give it the commonest class of all pixels.",
+        with_shares: "You divide each class by its own number of pixels: then a rare class wins too easily. Count pixels, nothing else.",
+        last_seen: "The last pixel of each colour decides. Let all of them vote: count how often each class occurs.",
+    },
     hints=(
         "You need a table: a row for each colour, a column for each class, and in it how often the two occurred together.",
         "torch.bincount(codes[known] * num_classes + masks[known], minlength=num_codes * num_classes).view(num_codes, num_classes)",
         "argmax(1) of the table is the answer where a row has a count at all; elsewhere it is table.sum(0).argmax().",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- my_poles
 
 
 def my_street(seed):
-    """Which picture of street's val split is one learner's own; the seed comes from `variant`."""
-    return (seed % 101,)
+    """One learner's own street: its number in street's val split, and how many columns are cut off on its left (3,232 of them).
+
+    The seed comes from `variant`."""
+    return seed % 101, 1 + seed // 101 % 32
 
 
-def pole_pixels(number):
+def pole_pixels(number, left):
     from segnb.data import load
 
-    return int((load("street", "val")[number][1] == 2).sum())
-
-
-def pole_columns(number):
-    from segnb.data import load
-
-    return int((load("street", "val")[number][1] == 2).any(0).sum())
-
-
-def training_poles(number):
-    from segnb.data import load
-
-    return int((load("street", "train")[number][1] == 2).sum())
-
-
-def signs(number):
-    from segnb.data import load
-
-    return int((load("street", "val")[number][1] == 6).sum())
+    return int((load("street", "val")[number][1][:, left:] == 2).sum())
 
 
 POLE_PIXELS = Exercise(
     pole_pixels,
-    literal=True,
+    literal=True, minutes=5, difficulty=1, importance=2,
     cases=(
         Case(
             "the pole pixels of your own street",
@@ -562,17 +475,16 @@ POLE_PIXELS = Exercise(
             "Count where the mask equals the number of the class pole.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            training_poles, 'This is the picture of that number in "train". Yours is in "val", pictures that no net has learned from.'
-        ),
-        Mistake(pole_columns, "So many columns have a pole in them. Every pixel counts, not every column."),
-        Mistake(signs, 'This is the number of sign pixels. The place of "pole" in street.classes is its class number.'),
-    ),
+    mistakes={
+        "[:, left:] → ": "These are the poles of the whole street. Cut its first columns off: mask[:, left:].",
+        '"val" → "train"': 'This is the picture of that number in "train". Yours is in "val", pictures that no net has learned from.',
+        "== 2).sum → == 2).any(0).sum": "So many columns have a pole in them. Every pixel counts, not every column.",
+        "== 2 → == 6": 'This is the number of sign pixels. The place of "pole" in street.classes is its class number.',
+    },
     hints=(
-        'segnb.data.load("street", "val")[number] is the pair (image, mask).',
+        'segnb.data.load("street", "val")[number] is the pair (image, mask); mask[:, left:] is your part of it.',
         'street.classes.index("pole") is the class number; mask == that number is true where a pole is.',
-        '(mask == street.classes.index("pole")).sum()',
+        '(mask[:, left:] == street.classes.index("pole")).sum()',
     ),
 )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """The exercises of chapter 2, measuring: count, divide and average, mend scores that run and are wrong, and say how sure one is."""
 
 import torch
+import torch.nn.functional as F
 
-from segnb.exercises.engine import Case, Exercise, Mistake
+from segnb.exercises.engine import Case, Exercise
 from segnb.exercises.tasks.every_pixel import labels, my_street
 
 VOID = 255
@@ -17,13 +18,15 @@ def truth_and_guess(seed, *shape, classes=4, void=0.2):
     return truth, truth.where(keep, noise)
 
 
-def some_matrices(seed, count, classes=4, absent=()):
-    """The confusion matrices of small pictures; the classes in `absent` occur in none of them."""
+def some_matrices(seed, count, classes=4, absent=(), invented=()):
+    """The confusion matrices of small pictures; no pixel is of a class in `absent` or `invented`, the latter are called."""
     matrices = torch.stack(
         [count_pairs(*truth_and_guess(seed + 7 * n, 4, 5 + 3 * n, classes=classes), classes) for n in range(count)]
     )  # fmt: skip
     for k in absent:
         matrices[:, k], matrices[:, :, k] = 0, 0
+    for k in invented:
+        matrices[:, k], matrices[:, 0, k] = 0, 2
     return matrices
 
 
@@ -58,7 +61,7 @@ def squeezed_counts(truth, guess, num_classes):
 
 COUNT_PAIRS = Exercise(
     count_pairs,
-    points=2,
+    exact=True, points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "six pixels of three classes, by hand",
@@ -76,31 +79,22 @@ COUNT_PAIRS = Exercise(
             "With num_classes = 4 the result is 4×4, whatever the masks hold.",
         ),
         Case("two pictures at once", lambda seed: (*truth_and_guess(seed, 2, 6, 7), 4)),
+        Case("twenty classes", lambda seed: (*truth_and_guess(seed, 3, 9, 7, classes=20), 20), "20·19 + 19 does not fit into a byte."),
+        Case("more than 255 pixels of one pair", (torch.zeros(20, 17, dtype=torch.int64), torch.zeros(20, 17, dtype=torch.int64), 2)),
     ),
-    mistakes=(
-        Mistake(
-            lambda truth, guess, num_classes: count_pairs(truth, guess, num_classes).T.clone(),
-            "All counts are there, lying on their side: rows belong to the truth, columns to the guess.",
-        ),
-        Mistake(
-            void_as_last,
-            "Void was counted as the last class. Take the pixels out where the truth is 255, before you count.",
-        ),
-        Mistake(
-            shares_of_rows,
-            "You divide each row by its sum. Counts are wanted: only counts of many pictures can be added.",
-        ),
-        Mistake(
-            squeezed_counts,
-            "The table has no room for classes that do not occur here. Give bincount a minlength of num_classes².",
-        ),
-    ),
+    mistakes={
+        lambda truth, guess, num_classes: count_pairs(truth, guess, num_classes).T.clone(): "All counts are there, lying on their side: rows belong to the truth, columns to the guess.",
+        void_as_last: "Void was counted as the last class. Take the pixels out where the truth is 255, before you count.",
+        lambda truth, guess, num_classes: torch.zeros(num_classes, num_classes, dtype=torch.int64).index_put((truth[truth != VOID], guess[truth != VOID]), torch.tensor(1)): "Every pair that occurs is counted once. table[t, g] += 1 with whole tensors adds 1 to each place once, however often it is named.",
+        shares_of_rows: "You divide each row by its sum. Counts are wanted: only counts of many pictures can be added.",
+        squeezed_counts: "The table has no room for classes that do not occur here. Give bincount a minlength of num_classes².",
+    },
     hints=(
         "Leave out the pixels where truth == 255. Each of the others is a pair (t, g): how often does each pair occur?",
         "num_classes * t + g is a number of its own for every pair; torch.bincount counts numbers.",
         "torch.bincount(num_classes * truth[known] + guess[known], minlength=num_classes**2).view(num_classes, num_classes)",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- class_iou
 
@@ -121,7 +115,7 @@ def iou_by(formula):
 
 CLASS_IOU = Exercise(
     class_iou,
-    points=2,
+    points=2, minutes=6, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "two classes, by hand",
@@ -140,42 +134,22 @@ CLASS_IOU = Exercise(
         ),
         Case("a matrix of four classes", lambda seed: (some_matrices(seed, 1)[0],)),
     ),
-    mistakes=(
-        Mistake(
-            iou_by(lambda right, true, called: right / true),
-            "You divide by the row: that is class accuracy, and it does not see what was called wrongly. The union has the column too.",
-        ),
-        Mistake(
-            iou_by(lambda right, true, called: right / called),
-            "You divide by the column: that is precision, and it does not see what was missed. The union has the row too.",
-        ),
-        Mistake(
-            iou_by(lambda right, true, called: right / (true + called)),
-            "Row plus column counts the shared pixels twice: take the diagonal off once.",
-        ),
-        Mistake(
-            iou_by(lambda right, true, called: 2 * right / (true + called)),
-            "This is Dice: twice the overlap over the sum of both. IoU divides the overlap by the union.",
-        ),
-        Mistake(
-            iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(0)),
-            "A class that is nowhere got 0, as if it had been missed. Leave the NaN that 0 / 0 gives.",
-        ),
-        Mistake(
-            iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(1)),
-            "A class that is nowhere got 1, as if it had been found. Leave the NaN that 0 / 0 gives.",
-        ),
-        Mistake(
-            iou_by(lambda right, true, called: (right / (true + called - right)).nanmean()),
-            "This is the mean over the classes. One number for each class is wanted.",
-        ),
-    ),
+    mistakes={
+        iou_by(lambda right, true, called: right / true): "You divide by the row: that is class accuracy, and it does not see what was called wrongly. The union has the column too.",
+        iou_by(lambda right, true, called: right / called): "You divide by the column: that is precision, and it does not see what was missed. The union has the row too.",
+        iou_by(lambda right, true, called: right / (true + called)): "Row plus column counts the shared pixels twice: take the diagonal off once.",
+        iou_by(lambda right, true, called: 2 * right / (true + called)): "This is Dice: twice the overlap over the sum of both. IoU divides the overlap by the union.",
+        iou_by(lambda right, true, called: (right / (true + called - right)).where(true > 0, torch.nan)): "A class that was only invented is NaN in yours. Its union is not empty: its IoU is 0.",
+        iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(0)): "A class that is nowhere got 0, as if it had been missed. Leave the NaN that 0 / 0 gives.",
+        iou_by(lambda right, true, called: (right / (true + called - right)).nan_to_num(1)): "A class that is nowhere got 1, as if it had been found. Leave the NaN that 0 / 0 gives.",
+        iou_by(lambda right, true, called: (right / (true + called - right)).nanmean()): "This is the mean over the classes. One number for each class is wanted.",
+    },
     hints=(
         "Three numbers for each class: what is right (the diagonal), what is true (its row), what was called so (its column).",
         "The union is true + called − right: what is right stands in both.",
         "right = matrix.diagonal().double(); right / (matrix.sum(1) + matrix.sum(0) - right)",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- mended_accuracy
 
@@ -186,7 +160,7 @@ def mended_accuracy(guess, truth):
 
 MENDED_ACCURACY = Exercise(
     mended_accuracy,
-    points=1,
+    points=1, minutes=5, difficulty=1, importance=4,
     cases=(
         Case(
             "one of three labelled pixels is wrong, one is void",
@@ -200,30 +174,18 @@ MENDED_ACCURACY = Exercise(
         ),
         Case("much void", lambda seed: truth_and_guess(seed, 6, 8, void=0.5)[::-1]),
     ),
-    mistakes=(
-        Mistake(
-            lambda guess, truth: (guess == truth).double().mean(),
-            "Void still counts as wrong: a guess is never 255. Take these pixels out above and below the line.",
-        ),
-        Mistake(
-            lambda guess, truth: ((guess == truth) | (truth == VOID)).double().mean(),
-            "Now void counts as right. It is neither: take these pixels out above and below the line.",
-        ),
-        Mistake(
-            lambda guess, truth: (guess == truth)[truth != VOID].double().sum(),
-            "This is how many pixels are right. Divide by the number of pixels that have a label.",
-        ),
-        Mistake(
-            lambda guess, truth: 1 - mended_accuracy(guess, truth),
-            "This is the share that is wrong.",
-        ),
-    ),
+    mistakes={
+        lambda guess, truth: (guess == truth).double().mean(): "Void still counts as wrong: a guess is never 255. Take these pixels out above and below the line.",
+        lambda guess, truth: ((guess == truth) | (truth == VOID)).double().mean(): "Now void counts as right. It is neither: take these pixels out above and below the line.",
+        lambda guess, truth: (guess == truth)[truth != VOID].double().sum(): "This is how many pixels are right. Divide by the number of pixels that have a label.",
+        lambda guess, truth: 1 - mended_accuracy(guess, truth): "This is the share that is wrong.",
+    },
     hints=(
         "Which pixels may count at all? Where the truth is not 255.",
         "(guess == truth)[truth != 255] are the answers that count.",
         "(guess == truth)[truth != 255].double().mean()",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- mended_mean_iou
 
@@ -240,7 +202,7 @@ def mean_of_batches(matrices):
 
 MENDED_MEAN_IOU = Exercise(
     mended_mean_iou,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "two batches of two classes, by hand",
@@ -252,33 +214,29 @@ MENDED_MEAN_IOU = Exercise(
             lambda seed: (some_matrices(seed, 3, absent=(2,)),),
             "Three classes are there; their mean is wanted.",
         ),
+        Case(
+            "a class that is only invented, and one that is never found",
+            (torch.tensor([[[5, 2, 0], [0, 0, 0], [3, 0, 0]], [[1, 1, 0], [0, 0, 0], [0, 0, 0]]]),),
+            "An IoU of 0 is a score: it counts in the mean. Only what is nowhere is left out.",
+        ),
         Case("one batch", lambda seed: (some_matrices(seed, 1),)),
         Case("five batches of growing pictures", lambda seed: (some_matrices(seed, 5),)),
     ),
-    mistakes=(
-        Mistake(
-            lambda matrices: torch.stack([class_iou(m).nan_to_num(0).mean() for m in matrices]).mean(),
-            "Both faults are still there: a mean of the batches' means, in which absent classes count as 0.",
-        ),
-        Mistake(
-            mean_of_batches,
-            "Absent classes are left out now. But you still divide batch by batch: add up the matrices first, then divide once.",
-        ),
-        Mistake(
-            lambda matrices: class_iou(matrices.sum(0)).nan_to_num(0).mean(),
-            "You add up first, as one should. A class that is nowhere still counts as 0: leave it out with nanmean.",
-        ),
-        Mistake(
-            lambda matrices: class_iou(matrices.sum(0)).nan_to_num(1).mean(),
-            "You add up first, as one should. A class that is nowhere counts as 1 now: leave it out with nanmean.",
-        ),
-    ),
+    mistakes={
+        lambda matrices: torch.stack([class_iou(m).nan_to_num(0).mean() for m in matrices]).mean(): "Both faults are still there: a mean of the batches' means, in which absent classes count as 0.",
+        mean_of_batches: "Absent classes are left out now. But you still divide batch by batch: add up the matrices first, then divide once.",
+        lambda matrices: torch.stack([class_iou(m) for m in matrices]).nanmean(0).nanmean(): "You divide batch by batch and then average each class. A batch with one pixel of it counts as much as one full of it: add up the matrices first.",
+        lambda matrices: class_iou(matrices.sum(0))[matrices.sum((0, 2)) > 0].mean(): "A class that was only invented is left out. Its IoU is 0, and it counts: only what is neither true nor called is left out.",
+        lambda matrices: class_iou(matrices.sum(0))[matrices.sum(0).diagonal() > 0].mean(): "Classes with an IoU of 0 are left out, and so a net is rewarded for never finding them. Only what is nowhere is left out.",
+        lambda matrices: class_iou(matrices.sum(0)).nan_to_num(0).mean(): "You add up first, as one should. A class that is nowhere still counts as 0: leave it out with nanmean.",
+        lambda matrices: class_iou(matrices.sum(0)).nan_to_num(1).mean(): "You add up first, as one should. A class that is nowhere counts as 1 now: leave it out with nanmean.",
+    },
     hints=(
         "Counts can be added, quotients cannot. When do you divide?",
         "matrices.sum(0) is the matrix of the whole set. Take the IoU of each class from it.",
         "total = matrices.sum(0); right = total.diagonal().double(); (right / (total.sum(0) + total.sum(1) - right)).nanmean()",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- mean_dice
 
@@ -294,12 +252,17 @@ def of_the_mean(ious):
 
 MEAN_DICE = Exercise(
     mean_dice,
-    points=1,
+    points=1, minutes=5, difficulty=1, importance=3,
     cases=(
         Case(
             "IoUs of 1 and 0.5",
             (torch.tensor([1.0, 0.5], dtype=torch.float64),),
             "Dice is 1 for the first class and 2·0.5/1.5 = 0.667 for the second: mean 0.833.",
+        ),
+        Case(
+            "a class that was never found counts as 0",
+            (torch.tensor([0.0, 0.5, float("nan"), 1.0], dtype=torch.float64),),
+            "An IoU of 0 is a Dice of 0, and it is one of the three that count.",
         ),
         Case(
             "an absent class is left out",
@@ -311,27 +274,19 @@ MEAN_DICE = Exercise(
             lambda seed: (torch.rand(6, generator=torch.Generator().manual_seed(seed), dtype=torch.float64),),
         ),
     ),
-    mistakes=(
-        Mistake(
-            of_the_mean,
-            "You turn the mean IoU into Dice. The curve between the two is bent: turn each class first, then take the mean.",
-        ),
-        Mistake(
-            lambda ious: (2 * ious / (1 + ious)).nan_to_num(0).mean(),
-            "The absent class counts as 0. Leave it out with nanmean.",
-        ),
-        Mistake(
-            lambda ious: (ious / (2 - ious)).nanmean(),
-            "This is the way back, from Dice to IoU. Dice is the larger of the two: 2·J / (1 + J).",
-        ),
-        Mistake(lambda ious: ious.nanmean(), "This is the mean IoU itself."),
-    ),
+    mistakes={
+        of_the_mean: "You turn the mean IoU into Dice. The curve between the two is bent: turn each class first, then take the mean.",
+        lambda ious: (2 * ious / (1 + ious)).nan_to_num(0).mean(): "The absent class counts as 0. Leave it out with nanmean.",
+        lambda ious: (ious / (2 - ious)).nanmean(): "This is the way back, from Dice to IoU. Dice is the larger of the two: 2·J / (1 + J).",
+        lambda ious: (2 * ious / (1 + ious))[ious > 0].mean(): "Classes with 0 are left out, and so a net is rewarded for never finding them. Only NaN is left out.",
+        lambda ious: ious.nanmean(): "This is the mean IoU itself.",
+    },
     hints=(
         "Each class has a Dice of its own.",
         "2 * ious / (1 + ious) turns all classes at once.",
         "(2 * ious / (1 + ious)).nanmean()",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- outline
 
@@ -376,11 +331,11 @@ def blob(seed):
 
 OUTLINE = Exercise(
     outline,
-    points=2,
+    points=2, minutes=10, difficulty=3, importance=2,
     cases=(
         Case(
             "a square of 3×3 in the middle of 5×5: all but its middle pixel",
-            (torch.nn.functional.pad(torch.ones(3, 3), (1, 1, 1, 1)).bool(),),
+            (F.pad(torch.ones(3, 3), (1, 1, 1, 1)).bool(),),
             "The eight pixels round the middle touch something else, and the middle does not.",
         ),
         Case(
@@ -389,32 +344,24 @@ OUTLINE = Exercise(
             "Only the second column touches pixels outside the region. The first touches the edge, where nothing is known.",
         ),
         Case("an L-shaped region", blob),
+        Case("two regions that touch across a corner, and a hole", (torch.tensor([[1, 1, 1, 0, 0], [1, 0, 1, 0, 0], [1, 1, 1, 0, 1], [0, 0, 0, 1, 1]]).bool(),)),
+        Case("everything is region: nothing is outline", (torch.ones(3, 5).bool(),)),
         Case("a region that fills the picture has none", (torch.ones(3, 4, dtype=torch.bool),)),
     ),
-    mistakes=(
-        Mistake(
-            outline_by(1, 0),
-            "You take the picture's edge for an outline. What lies beyond it is unknown: only neighbours inside the picture count.",
-        ),
-        Mistake(
-            outline_by(2, 1),
-            "You count neighbours across corners too. Only the four that share a side make an outline here.",
-        ),
-        Mistake(
-            outside,
-            "These are the pixels just outside the region. Its own pixels along the border are wanted.",
-        ),
-        Mistake(
-            lambda region: region & ~outline(region),
-            "This is the inside, what is left without the outline.",
-        ),
-    ),
+    mistakes={
+        outline_by(1, 0): "You take the picture's edge for an outline. What lies beyond it is unknown: only neighbours inside the picture count.",
+        outline_by(2, 1): "You count neighbours across corners too. Only the four that share a side make an outline here.",
+        lambda region: region & ~(region & region.roll(1, 0) & region.roll(-1, 0) & region.roll(1, 1) & region.roll(-1, 1)): "roll goes round the edge: what leaves on the right comes in on the left. The edge's neighbours are unknown, not on the other side.",
+        lambda region: region & ~F.pad(region[None].float(), (1, 1), mode="replicate")[0].unfold(1, 3, 1).bool().all(2): "You look left and right only. A neighbour above or below counts too.",
+        outside: "These are the pixels just outside the region. Its own pixels along the border are wanted.",
+        lambda region: region & ~outline(region): "This is the inside, what is left without the outline.",
+    },
     hints=(
         "A pixel of the region belongs to the outline if one of its four neighbours does not belong to the region.",
         "region[1:] and region[:-1] are the same picture moved by one row: compare them. Mind the rows at the picture's edge.",
         "inside = region.clone(); inside[1:] &= region[:-1]; inside[:-1] &= region[1:]; the same with columns; region & ~inside",
     ),
-)
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------------- interval
 
@@ -461,38 +408,34 @@ def without_return(seed, count, rounds):
 
 INTERVAL = Exercise(
     interval,
-    points=3,
+    points=3, minutes=12, difficulty=3, importance=4,
     cases=(
         Case(
             "two pictures, three draws, by hand",
             (torch.tensor([[[4, 0], [0, 4]], [[2, 2], [2, 2]]]), torch.tensor([[0, 0], [0, 1], [1, 1]])),
             "The three sets have mean IoUs of 1, 0.6 and 0.333. The quantiles 2.5 % and 97.5 % lie a little inside the ends.",
         ),
-        Case("one draw of everything: both ends are the score of the set", lambda seed: (some_matrices(seed, 4), torch.arange(4)[None])),
+        Case(
+            "one draw of everything: both ends are the score of the set",
+            lambda seed: (some_matrices(seed, 4), torch.arange(4)[None]),
+        ),
+        Case(
+            "a class that is absent, and one that is only invented",
+            lambda seed: (some_matrices(seed, 5, classes=5, absent=(1,), invented=(3,)), without_return(seed, 5, 30)[1]),
+            "In each draw only what is neither true nor called is left out of the mean.",
+        ),
         Case("six pictures, forty draws", lambda seed: without_return(seed, 6, 40)),
     ),
-    mistakes=(
-        Mistake(
-            interval_by(mean_of_batches),
-            "You average the pictures' own mean IoUs. Add up the matrices of each draw first, and divide once.",
-        ),
-        Mistake(
-            interval_by(ends=(0.05, 0.95)),
-            "Between 5 % and 95 % lie nine tenths of the draws. For 95 in a hundred leave 2.5 % out on each side.",
-        ),
-        Mistake(
-            interval_by(ends=(0.0, 1.0)),
-            "These are the smallest and the largest draw: they move further apart with every draw. Leave 2.5 % out on each side.",
-        ),
-        Mistake(
-            one_set,
-            "You take quantiles of single pictures' scores. How sure we are of the whole set is another question: a score for each draw.",
-        ),
-        Mistake(
-            two_deviations,
-            "Mean and two deviations is a good guess if the draws lie evenly round their mean. Quantiles need no such wish.",
-        ),
-    ),
+    mistakes={
+        interval_by(mean_of_batches): "You average the pictures' own mean IoUs. Add up the matrices of each draw first, and divide once.",
+        interval_by(ends=(0.05, 0.95)): "Between 5 % and 95 % lie nine tenths of the draws. For 95 in a hundred leave 2.5 % out on each side.",
+        interval_by(ends=(0.0, 1.0)): "These are the smallest and the largest draw: they move further apart with every draw. Leave 2.5 % out on each side.",
+        lambda matrices, draws: interval(matrices, [draw.unique() for draw in draws]): "A picture that was drawn twice counts once in yours. matrices[draw] has it twice.",
+        lambda matrices, draws: torch.quantile(class_ious(matrices).nanmean(1)[draws].mean(1), torch.tensor([0.025, 0.975], dtype=torch.float64)): "You average the pictures' own mean IoUs. Add up the matrices of each draw first, and divide once.",
+        interval_by(lambda m: class_iou(m.sum(0))[m.sum((0, 2)) > 0].mean()): "A class that was only invented is left out of your means. Its IoU is 0, and it counts.",
+        one_set: "You take quantiles of single pictures' scores. How sure we are of the whole set is another question: a score for each draw.",
+        two_deviations: "Mean and two deviations is a good guess if the draws lie evenly round their mean. Quantiles need no such wish.",
+    },
     hints=(
         "Each row of `draws` makes a set: matrices[draw]. What is its mean IoU?",
         "Collect one mean IoU for each draw, by adding matrices up first, then torch.quantile(scores, ...).",
@@ -503,38 +446,18 @@ INTERVAL = Exercise(
 # --------------------------------------------------------------------------------------------- moved_iou
 
 
-def moved(number, step=1):
-    """(moved mask, mask, where the mask is known) of a street of val."""
+def moved_iou(number, left):
     from segnb.data import load
 
-    truth = load("street", "val")[number][1]
-    return truth.roll(step, 1), truth, truth != VOID
-
-
-def moved_iou(number, step=1):
-    guess, truth, known = moved(number, step)
+    truth = load("street", "val")[number][1][:, left:]
+    guess, known = truth.roll(1, 1), truth != 255
     both, either = (guess == 1) & (truth == 1), (guess == 1) | (truth == 1)
     return (both[known].sum() / either[known].sum()).item()
 
 
-def moved_dice(number):
-    iou = moved_iou(number)
-    return 2 * iou / (1 + iou)
-
-
-def moved_found(number):
-    guess, truth, _ = moved(number)
-    return ((guess == 1)[truth == 1]).double().mean().item()
-
-
-def moved_accuracy(number):
-    guess, truth, known = moved(number)
-    return (guess == truth)[known].double().mean().item()
-
-
 MOVED_IOU = Exercise(
     moved_iou,
-    literal=True,
+    literal=True, tolerance=5e-4, minutes=6, difficulty=2, importance=2,
     cases=(
         Case(
             "the IoU of the buildings of your own street, moved by one pixel",
@@ -542,12 +465,12 @@ MOVED_IOU = Exercise(
             "Shared pixels divided by those of either; void pixels of the truth are left out of both.",
         ),
     ),
-    mistakes=(
-        Mistake(moved_dice, "This is Dice. IoU divides the shared pixels by the union, once each."),
-        Mistake(moved_found, "This is the share of building pixels that were found. The union also has what was called so wrongly."),
-        Mistake(moved_accuracy, "This is the pixel accuracy, over all classes. The IoU of one class is wanted: building, number 1."),
-        Mistake(lambda number: moved_iou(number, 2), "This is the IoU after two pixels. Move the mask by one."),
-    ),
+    mistakes={
+        "both[known].sum() / either[known].sum() → 2 * both[known].sum() / (both[known].sum() + either[known].sum())": "This is Dice, or the share of building pixels that were found (the two are nearly the same here, since moving leaves the size). IoU divides the shared pixels by the union.",
+        "(both[known].sum() / either[known].sum()) → (guess == truth)[known].double().mean()": "This is the pixel accuracy, over all classes. The IoU of one class is wanted: building, number 1.",
+        "[:, left:] → ": "This is the IoU of the whole street. Cut its first columns off, mask[:, left:], and then move what is left.",
+        "roll(1, 1) → roll(2, 1)": "This is the IoU after two pixels. Move the mask by one.",
+    },
     hints=(
         "mask.roll(1, 1) moves a mask by one pixel to the right. Building is class 1.",
         "both = (guess == 1) & (truth == 1), either = (guess == 1) | (truth == 1), and both only where truth != 255.",

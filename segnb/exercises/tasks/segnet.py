@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import segnb.models.segnet
-from segnb.exercises.engine import Case, Exercise, Mistake, rand, sizes
+from segnb.exercises.engine import Case, Exercise, rand, sizes
+from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------- pool_with_indices
 
@@ -34,13 +35,16 @@ def pooled_by(index):
 def what_is_pooled(got, want, x):
     if len(got) != 2 or not all(isinstance(part, Tensor) for part in got):
         return "Two tensors are wanted: return maxima, indices."
+    got = [part.detach() for part in got]
     for name, yours, mine in zip(("maxima", "indices"), got, want):
         if yours.shape != mine.shape:
             return f"The {name} should be {sizes(mine.shape)}, and yours are {sizes(yours.shape)}."
-    if got[1].dtype != torch.int64:
-        return f"Indices are whole numbers, torch.int64, and yours are {got[1].dtype}."
-    if not torch.equal(got[0].float(), want[0]):
+    if got[1].is_floating_point():
+        return f"Indices are whole numbers, and yours are {got[1].dtype}."
+    if not torch.equal(got[0].float(), want[0].detach()):
         return "The first tensor should hold the largest number of every window of 2×2."
+    if torch.equal(got[1].long(), want[1]):
+        return "The numbers are right, but no gradient goes through the maxima (.detach(), NumPy): nothing below would learn."
     window = (got[1] != want[1]).nonzero()[0].tolist()
     yours, mine = got[1][tuple(window)].item(), want[1][tuple(window)].item()
     row, column = divmod(mine, x.shape[3])
@@ -54,58 +58,35 @@ HAND_MAP = torch.tensor([[1.0, 2, 0, 7], [3, 4, 5, 6], [9, 0, 1, 2], [8, 3, 4, 0
 
 POOL_WITH_INDICES = Exercise(
     pool_with_indices,
-    points=2,
+    gradient=("x",),
+    forbidden=("max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices"),
+    points=2, minutes=12, difficulty=3, importance=3,
     cases=(
         Case("a map of 4×4: maxima 4, 7, 9, 4 with indices 5, 3, 8, 14", (HAND_MAP,), what_is_pooled),
         Case("height and width differ", lambda seed: (rand(seed, 1, 1, 4, 6),), what_is_pooled),
+        Case("after a ReLU: of equal numbers the first counts", lambda seed: ((rand(seed, 2, 1, 6, 4) - 0.7).clamp_min(0),), what_is_pooled),
         Case(
             "two images, three channels, negative numbers too",
             lambda seed: (rand(seed, 2, 3, 6, 8) - 0.9,),
             what_is_pooled,
         ),
     ),
-    mistakes=(
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows % 2 * 2 + columns % 2),
-            "Your indices say where in its window each maximum is, 0 to 3. PyTorch counts through the whole map, row by row.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows * (x.shape[3] // 2) + columns),
-            "You count with rows of the small map. The indices are places in the large one: row times its width.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: columns * x.shape[2] + rows),
-            "You count down the columns. Count along the rows: row times width, plus column.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows // 2 * 2 * x.shape[3] + columns // 2 * 2),
-            "These are the top left corners of the windows, wherever the maximum is.",
-        ),
-        Mistake(
-            pooled_by(lambda rows, columns, x: rows // 2 * (x.shape[3] // 2) + columns // 2),
-            "You number the windows. The index belongs to the pixel that held the maximum.",
-        ),
-        Mistake(
-            pooled_by(
-                lambda rows, columns, x: (
-                    rows * x.shape[3]
-                    + columns
-                    + x[0, 0].numel() * torch.arange(x[:, :, 0, 0].numel()).view(*x.shape[:2], 1, 1)
-                )
-            ),
-            "Your count goes on from map to map. Each channel of each image begins again at 0.",
-        ),
-        Mistake(
-            lambda x: (F.avg_pool2d(x, 2), pool_with_indices(x)[1]),
-            "These are the means of the windows. Max pooling keeps the largest number.",
-        ),
-    ),
+    mistakes={
+        pooled_by(lambda rows, columns, x: rows % 2 * 2 + columns % 2): "Your indices say where in its window each maximum is, 0 to 3. PyTorch counts through the whole map, row by row.",
+        pooled_by(lambda rows, columns, x: rows * (x.shape[3] // 2) + columns): "You count with rows of the small map. The indices are places in the large one: row times its width.",
+        pooled_by(lambda rows, columns, x: columns * x.shape[2] + rows): "You count down the columns. Count along the rows: row times width, plus column.",
+        pooled_by(lambda rows, columns, x: rows // 2 * 2 * x.shape[3] + columns // 2 * 2): "These are the top left corners of the windows, wherever the maximum is.",
+        pooled_by(lambda rows, columns, x: rows // 2 * (x.shape[3] // 2) + columns // 2): "You number the windows. The index belongs to the pixel that held the maximum.",
+        pooled_by(lambda rows, columns, x: (rows * x.shape[3] + columns + x[0, 0].numel() * torch.arange(x[:, :, 0, 0].numel()).view(*x.shape[:2], 1, 1))): "Your count goes on from map to map. Each channel of each image begins again at 0.",
+        "windows.max(-1) → windows.flip(-1).max(-1)\n    place = 3 - place": "Of equal numbers you take the last. F.max_pool2d takes the first; after a ReLU many windows are zeros only.",
+        lambda x: (F.avg_pool2d(x, 2), pool_with_indices(x)[1]): "These are the means of the windows. Max pooling keeps the largest number.",
+    },
     hints=(
         "x.unfold(2, 2, 2).unfold(3, 2, 2) cuts the map into windows of 2×2. Which of the four numbers is the largest, and where?",
         "windows.flatten(4).max(-1) gives the maxima and a place from 0 to 3: its row in the window is place // 2, its column place % 2.",
         "The row in the map is 2 * torch.arange(height // 2)[:, None] + place // 2, the column likewise; the index is row * width + column.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------ unpool
 
@@ -141,7 +122,9 @@ def corners(values, indices, size):
 
 UNPOOL = Exercise(
     unpool,
-    points=2,
+    gradient=("values",),
+    forbidden=("max_unpool2d",),
+    points=2, minutes=8, difficulty=2, importance=4, short=True,
     cases=(
         Case(
             "one window: a 7 with index 1 goes to the top right, three zeros stay",
@@ -156,35 +139,21 @@ UNPOOL = Exercise(
         ),
         Case("two images, three channels", lambda seed: pooled(seed, 2, 3, 6, 4)),
     ),
-    mistakes=(
-        Mistake(
-            four_times,
-            "You fill each window with its maximum. Unpooling puts it where it was and leaves the other three at zero.",
-        ),
-        Mistake(
-            corners,
-            "Every value lands in the top left corner of its window. The indices say where it was.",
-        ),
-        Mistake(
-            lambda values, indices, size: unpool(values, indices[:1, :1].expand_as(indices), size),
-            "You use the indices of the first channel for all. Every channel has maxima of its own.",
-        ),
-        Mistake(
-            cut_after,
-            "You unpool to twice the size and cut. The indices count in rows of the old width: with any other width values slide into "
-            "wrong columns. Make the map of the size you are given at once.",
-        ),
-        Mistake(
-            lambda values, indices, size: unpool(values, indices, size[::-1]).transpose(2, 3),
-            "You read the indices down the columns. They count along the rows.",
-        ),
-    ),
+    mistakes={
+        four_times: "You fill each window with its maximum. Unpooling puts it where it was and leaves the other three at zero.",
+        corners: "Every value lands in the top left corner of its window. The indices say where it was.",
+        lambda values, indices, size: unpool(values, indices[:1, :1].expand_as(indices), size): "You use the indices of the first channel for all. Every channel has maxima of its own.",
+        lambda values, indices, size: unpool(values, indices[:1].expand_as(indices), size): "You use the indices of the first image for all. Every image has maxima of its own.",
+        lambda values, indices, size: unpool(values.detach(), indices, size): "The numbers are right, but no gradient goes through the values (.detach(), NumPy): the decoder above would be all that learns.",
+        cut_after: "You unpool to twice the size and cut. The indices count in rows of the old width: with any other width values slide into wrong columns. Make the map of the size you are given at once.",
+        lambda values, indices, size: unpool(values, indices, size[::-1]).transpose(2, 3): "You read the indices down the columns. They count along the rows.",
+    },
     hints=(
         "Start with zeros. Each index is a place in the map, laid out row by row as one long line.",
         "torch.zeros(n, c, height * width), and then sparse.scatter_(2, indices.flatten(2), values.flatten(2)).",
         "At the end reshape the line to n×c×height×width, with height and width from `size`.",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ pooled_sizes
 
@@ -211,7 +180,7 @@ def sizes_by(halve, first=1, order=1):
 
 POOLED_SIZES = Exercise(
     pooled_sizes,
-    points=1,
+    points=1, minutes=5, difficulty=1, importance=3, short=True,
     cases=(
         Case(
             "the paper's 360×480: 180×240, 90×120, 45×60, 23×30, 12×15",
@@ -220,34 +189,21 @@ POOLED_SIZES = Exercise(
         ),
         Case("97×131, odd both ways", (97, 131), "Half of 97 is 48.5, and it becomes 49."),
         Case("33×32, the smallest that stays 2×1", (33, 32)),
+        Case("any size", lambda seed: (33 + seed % 400, 701 - seed % 400)),
     ),
-    mistakes=(
-        Mistake(
-            sizes_by(lambda side: side // 2),
-            "You round down, as PyTorch does unless ceil_mode=True. Then the last row is thrown away, and no unpooling brings it back.",
-        ),
-        Mistake(
-            sizes_by(lambda side: round(side / 2)),
-            "Python's round goes to the even neighbour: 22.5 becomes 22. Round up.",
-        ),
-        Mistake(
-            sizes_by(lambda side: (side + 1) // 2, first=0),
-            "Your list begins with the image itself. Begin with the size after the first pooling.",
-        ),
-        Mistake(
-            sizes_by(lambda side: (side + 1) // 2, order=-1), "Height comes first, as in a tensor's shape."
-        ),
-        Mistake(
-            sizes_by(lambda side: side // 2 + 1),
-            "You add one to even sides as well: 360 halves to 180 exactly.",
-        ),
-    ),
+    mistakes={
+        sizes_by(lambda side: side // 2): "You round down, as PyTorch does unless ceil_mode=True. Then the last row is thrown away, and no unpooling brings it back.",
+        sizes_by(lambda side: round(side / 2)): "Python's round goes to the even neighbour: 22.5 becomes 22. Round up.",
+        sizes_by(lambda side: (side + 1) // 2, first=0): "Your list begins with the image itself. Begin with the size after the first pooling.",
+        sizes_by(lambda side: (side + 1) // 2, order=-1): "Height comes first, as in a tensor's shape.",
+        sizes_by(lambda side: side // 2 + 1): "You add one to even sides as well: 360 halves to 180 exactly.",
+    },
     hints=(
         "A loop of five. What is half of 45 rows if no row may be lost?",
         "(side + 1) // 2 is half of it, rounded up.",
         "Append [height, width] after each halving, and return the list of five.",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- lands_at
 
@@ -266,8 +222,7 @@ def lands_at(height, width, index):
 
 LANDS_AT = Exercise(
     lands_at,
-    literal=True,
-    points=1,
+    points=1, literal=True, minutes=6, difficulty=2, importance=2,
     cases=(
         Case(
             "row and column for your own map",
@@ -275,34 +230,19 @@ LANDS_AT = Exercise(
             "How wide is a map that is pooled, rounding up, and then doubled?",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda height, width, index: list(divmod(index, width)),
-            "This is where the maximum was, and where it should land. Without the size the new map is one column wider.",
-        ),
-        Mistake(
-            lambda height, width, index: list(divmod(index, width + 1))[::-1],
-            "You have row and column the wrong way round.",
-        ),
-        Mistake(
-            lambda height, width, index: list(divmod(index, width - 1)),
-            "This is what happens after pooling that rounds down. Ours rounds up, so the doubled map is wider than the old one.",
-        ),
-        Mistake(
-            lambda height, width, index: [n + 1 for n in divmod(index, width + 1)],
-            "Rows and columns count from 0.",
-        ),
-        Mistake(
-            lambda height, width, index: list(divmod(index, (width + 1) // 2)),
-            "This is the width of the small map. The value lands in the map that has been doubled again.",
-        ),
-    ),
+    mistakes={
+        lambda height, width, index: list(divmod(index, width)): "This is where the maximum was, and where it should land. Without the size the new map is one column wider.",
+        lambda height, width, index: list(divmod(index, width + 1))[::-1]: "You have row and column the wrong way round.",
+        lambda height, width, index: list(divmod(index, width - 1)): "This is what happens after pooling that rounds down. Ours rounds up, so the doubled map is wider than the old one.",
+        lambda height, width, index: [n + 1 for n in divmod(index, width + 1)]: "Rows and columns count from 0.",
+        lambda height, width, index: list(divmod(index, (width + 1) // 2)): "This is the width of the small map. The value lands in the map that has been doubled again.",
+    },
     hints=(
         "Pooling an odd width w and rounding up leaves (w + 1) / 2 columns. How many are there after doubling?",
         "The index stays what it is; only the length of a row has changed to w + 1.",
         "[index // (width + 1), index % (width + 1)]",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------------- kept_bytes
 
@@ -339,7 +279,7 @@ VGG_CHANNELS = [64, 128, 256, 512, 512]
 
 KEPT_BYTES = Exercise(
     kept_bytes,
-    points=2,
+    points=2, minutes=8, difficulty=2, importance=4, short=True,
     cases=(
         Case(
             "one map of 4×4: 16 numbers of 4 bytes are 64",
@@ -362,43 +302,24 @@ KEPT_BYTES = Exercise(
             "45 rows give 23 rows of windows: the last one is not whole, and has a maximum all the same.",
         ),
         Case("an odd image and three stages", ([4, 8, 16], 97, 131, "indices")),
+        Case("an odd image and three stages, as maps", ([4, 8, 16], 97, 131, "maps")),
+        Case("a byte that two stages share", ([1, 3], 2, 2, "indices"), "Add up the bits of all stages and divide by 8 at the end: 2 bits and 6 bits are one byte."),
     ),
-    mistakes=(
-        Mistake(
-            bytes_by(index_bits=64),
-            "You count PyTorch's indices, int64: 8 bytes a window. That is what our net holds; the paper's sum is 2 bits a window.",
-        ),
-        Mistake(
-            bytes_by(index_bits=8),
-            "A byte for each window. Four places need no more than 2 bits.",
-        ),
-        Mistake(
-            bytes_by(map_bits=256, index_bits=16),
-            "These are bits. Divide by 8.",
-        ),
-        Mistake(
-            bytes_by(pooled=False),
-            "2 bits for every pixel. There is one maximum in every window, a quarter as many.",
-        ),
-        Mistake(
-            bytes_by(every_channel=False),
-            "Every channel has maxima of its own: multiply the windows by the channels.",
-        ),
-        Mistake(
-            bytes_by(halve=lambda side: side // 2),
-            "You round the sides down. SegNet pools with ceil: 45 rows become 23.",
-        ),
-        Mistake(
-            bytes_by(map_bits=8),
-            "A byte for each number. float32 takes four.",
-        ),
-    ),
+    mistakes={
+        bytes_by(index_bits=64): "You count PyTorch's indices, int64: 8 bytes a window. That is what our net holds; the paper's sum is 2 bits a window.",
+        bytes_by(index_bits=8): "A byte for each window. Four places need no more than 2 bits.",
+        bytes_by(map_bits=256, index_bits=16): "These are bits. Divide by 8.",
+        bytes_by(pooled=False): "2 bits for every pixel. There is one maximum in every window, a quarter as many.",
+        bytes_by(every_channel=False): "Every channel has maxima of its own: multiply the windows by the channels.",
+        bytes_by(halve=lambda side: side // 2): "You round the sides down. SegNet pools with ceil: 45 rows become 23.",
+        bytes_by(map_bits=8): "A byte for each number. float32 takes four.",
+    },
     hints=(
         "Go through the stages. What is kept of each, as long as the way back needs it?",
         "maps: channels · height · width · 32 bits. indices: channels · windows · 2 bits. Then halve the sides, rounding up.",
         "There are (height + 1) // 2 times (width + 1) // 2 windows in a channel; divide the sum of bits by 8.",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------------------- mirrored_stage
 
@@ -416,116 +337,95 @@ def mirrored_stage(stage):
 
 
 def run_mirrored(mirrored_stage, channels):
-    """Mirror an encoder stage, run it on a sparse map, and list: layers in the order they ran, shape, shared parameters."""
+    """Mirror an encoder stage that has lived, and look at the mirror: what it owns, what runs in it, what it does."""
     stage = nn.Sequential()
     for n, outputs in enumerate(channels[1:]):
         stage.extend([nn.Conv2d(channels[n], outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()])
-    mirrored = mirrored_stage(stage)
-    if not isinstance(mirrored, nn.Module):
-        raise TypeError(
-            f"mirrored_stage should return an nn.Module, and returned a {type(mirrored).__name__}"
-        )
-    ran = []
+    with untouched(stage=lived_in(stage)):
+        mirrored = new_module(mirrored_stage(stage), "mirrored_stage", stage)
+    norms = [part for part in mirrored.modules() if isinstance(part, nn.BatchNorm2d)]
+    fresh = [
+        part.bias is not None and not part.bias.any() and not part.running_mean.any()
+        for part in norms
+        if part.affine and part.track_running_stats
+    ]
+    mode, ran = int(mirrored.training), []
 
     def note(layer, inputs, output):
-        name = type(layer).__name__
-        ran.append(f"{name} {inputs[0].shape[1]} to {output.shape[1]}" if name == "Conv2d" else name)
+        ran.append(f"{type(layer).__name__} {inputs[0].shape[1]} to {output.shape[1]}")
+        for number, parameter in enumerate(
+            layer.parameters()
+        ):  # the same noise, whatever the layers are called
+            parameter.data = noise(10 * len(ran) + number, *parameter.shape)
 
-    for layer in mirrored.modules():
-        if not list(layer.children()):
-            layer.register_forward_hook(note)
-    output = mirrored(torch.ones(2, channels[-1], 4, 4))
-    own = {id(parameter) for parameter in stage.parameters()}
-    shared = sum(id(parameter) in own for parameter in mirrored.parameters())
-    return [", ".join(ran), list(output.shape), shared]
+    hooks = [
+        part.register_forward_hook(note)
+        for part in mirrored.modules()
+        if list(part.parameters(recurse=False))
+    ]
+    image = noise(1, 2, channels[-1], 5, 7)
+    mirrored(image)
+    for hook in hooks:
+        hook.remove()
+    for norm in norms:
+        norm.reset_running_stats()
+    return {
+        "the layers with weights that run": ", ".join(ran),
+        "how many numbers it trains": sum(parameter.numel() for parameter in mirrored.parameters()),
+        "how many of its batch norms start afresh": sum(fresh),
+        "training mode": mode,
+        "the result": mirrored(image).detach(),
+        "the result in evaluation": mirrored.eval()(image).detach(),
+    }
 
 
-def mirrored_by(order, shared=False):
-    """A wrong mirror: order(conv, norm, relu) for each convolution; batch norms of the encoder's own objects or new."""
+def mirrored_by(order, convolution=nn.Conv2d):
+    """A wrong mirror: order(conv, norm, relu) for each convolution, or another kind of convolution."""
 
     def wrong(stage):
         layers = []
-        for conv, norm in zip(reversed(stage[::3]), reversed(stage[1::3])):
-            outputs = conv.in_channels
-            mirrored = nn.Conv2d(conv.out_channels, outputs, 3, padding=1)
-            layers += order(mirrored, norm if shared else nn.BatchNorm2d(outputs), nn.ReLU())
+        for conv in reversed(stage[::3]):
+            mirrored = convolution(conv.out_channels, conv.in_channels, 3, padding=1)
+            layers += order(mirrored, nn.BatchNorm2d(conv.in_channels), nn.ReLU())
         return nn.Sequential(*layers)
 
     return wrong
 
 
-def turned_round(shared):
-    """The encoder's layers in reverse order: ReLU, batch norm, convolution."""
-
-    def wrong(stage):
-        layers = []
-        for layer in reversed(stage):
-            if isinstance(layer, nn.Conv2d):
-                layer = nn.Conv2d(layer.out_channels, layer.in_channels, 3, padding=1)
-            elif isinstance(layer, nn.BatchNorm2d) and not shared:
-                layer = nn.BatchNorm2d(layer.num_features)
-            layers.append(layer)
-        return nn.Sequential(*layers)
-
-    return wrong
-
-
-def what_is_mirrored(got, want, *inputs):
-    """`got` is the layers that ran, the shape of the result, and how many parameters belong to the encoder too."""
-    if len(got) == 3 and got[0] != want[0]:
-        return f"These layers should run: {want[0]}. Yours: {got[0]}."
-    if len(got) == 3 and got[2]:
-        return f"{got[2]} parameters belong to the encoder's stage as well. Every layer of the decoder is its own."
-    return f"The result should be {sizes(want[1])}."
+def turned_round(stage):
+    """The layers in reverse order: ReLU, batch norm, convolution, each new."""
+    layers = []
+    for layer in reversed(stage):
+        if isinstance(layer, nn.Conv2d):
+            layer = nn.Conv2d(layer.out_channels, layer.in_channels, 3, padding=1)
+        layers.append(nn.BatchNorm2d(layer.num_features) if isinstance(layer, nn.BatchNorm2d) else layer)
+    return nn.Sequential(*layers)
 
 
 MIRRORED_STAGE = Exercise(
     mirrored_stage,
-    points=3,
-    use=run_mirrored,
+    points=3, use=run_mirrored, minutes=12, difficulty=3, importance=4, short=True,
     cases=(
-        Case("one convolution, 4 to 4", ([4, 4],), what_is_mirrored),
-        Case("three convolutions, as in the fifth stage", ([4, 4, 4, 4],), what_is_mirrored),
+        Case("one convolution, 4 to 4", ([4, 4],)),
+        Case("three convolutions, as in the fifth stage", ([4, 4, 4, 4],)),
         Case(
             "2 to 4 to 4 becomes 4 to 4 to 2",
             ([2, 4, 4],),
             "The encoder's last convolution is the decoder's first, from its outputs to its inputs.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            turned_round(shared=True),
-            "Both faults are still there: ReLU and batch norm meet the sparse map before any convolution, and the batch norms are the "
-            "encoder's own.",
-        ),
-        Mistake(
-            turned_round(shared=False),
-            "The layers are their own now. But ReLU and batch norm still come first, and so they meet a map of zeros: convolution, batch "
-            "norm, ReLU.",
-        ),
-        Mistake(
-            mirrored_by(lambda conv, norm, relu: [conv, norm, relu], shared=True),
-            "The order is right now. But the batch norms are still the encoder's own: one pair of numbers serves two kinds of maps.",
-        ),
-        Mistake(
-            mirrored_by(lambda conv, norm, relu: [conv, relu, norm]),
-            "Your batch norm comes after ReLU. In SegNet each convolution is followed by batch norm, then ReLU.",
-        ),
-        Mistake(
-            mirrored_by(lambda conv, norm, relu: [conv, norm]),
-            "ReLU is missing. The released net has it in the decoder too; only SegNet-Basic does without.",
-        ),
-        Mistake(
-            lambda stage: stage,
-            "This is the encoder's stage itself. Where all channels are equal it runs, and both halves would be trained as one.",
-        ),
-    ),
+    mistakes={
+        turned_round: "The layers are their own now. But ReLU and batch norm still come first, and so they meet a map of zeros: convolution, batch norm, ReLU.",
+        mirrored_by(lambda conv, norm, relu: [conv, relu, norm]): "Your batch norm comes after ReLU. In SegNet each convolution is followed by batch norm, then ReLU.",
+        mirrored_by(lambda conv, norm, relu: [conv, norm, relu], nn.ConvTranspose2d): "Your convolutions are transposed ones. The size stays, so plain convolutions are wanted, from outputs to inputs.",
+        mirrored_by(lambda conv, norm, relu: [conv, norm]): "ReLU is missing. The released net has it in the decoder too; only SegNet-Basic does without.",
+    },
     hints=(
         "What does the first layer of a decoder stage see? A map that is three quarters zero. Which layer can fill it?",
         "Go through reversed(stage), and for every nn.Conv2d add three new layers: convolution, batch norm, ReLU.",
         "nn.Conv2d(layer.out_channels, layer.in_channels, 3, padding=1), nn.BatchNorm2d(layer.in_channels), nn.ReLU()",
     ),
-)
+)  # fmt: skip
 
 # ----------------------------------------------------------------------------------------- mended_segnet
 
@@ -544,16 +444,19 @@ def mended_segnet(net, image):
 
 
 def run_segnet(mended_segnet, classes, image):
-    """Run the function on a narrow SegNet whose weights are the same every time."""
-    net = segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval()
-    return mended_segnet(net, image).detach()
+    """Run the function on a narrow SegNet that has lived, its own forward closed; what trains, too."""
+    net = lived_in(segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval())
+    net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
+    with untouched(net=net), sealed(net, "net(image)"):
+        logits = mended_segnet(net, image)
+    return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
-def segnet_by(end=lambda logits: logits, sized=True, fit=None, start=lambda image: image):
+def segnet_by(end=lambda logits: logits, sized=True, fit=None, start=lambda image: image, normalise=True):
     """A wrong forward pass: something after the head, no sizes for unpooling, another way to fit the image."""
 
     def wrong(net, image):
-        x, kept = net.normalise(start(image)), []
+        x, kept = net.normalise(start(image)) if normalise else image, []
         for stage, pool in zip(net.encoder, net.pool):
             before = stage(x)
             x, indices = pool(before)
@@ -577,8 +480,7 @@ def stretch(logits, size):
 
 MENDED_SEGNET = Exercise(
     mended_segnet,
-    points=3,
-    use=run_segnet,
+    points=3, use=run_segnet, minutes=12, difficulty=3, importance=4,
     cases=(
         Case(
             "64×64, where every side stays even: the logits of the course's SegNet",
@@ -595,40 +497,21 @@ MENDED_SEGNET = Exercise(
             "Tell each unpooling the size of the map before its pooling.",
         ),
     ),
-    mistakes=(
-        Mistake(
-            segnet_by(end=torch.relu, sized=False),
-            "It runs now. Two faults are left; look at the end first: may a logit be negative?",
-        ),
-        Mistake(
-            segnet_by(end=torch.relu),
-            "The sizes are right now. Look at the end: after a ReLU no logit is negative, and classes below zero tie.",
-        ),
-        Mistake(
-            segnet_by(sized=False),
-            "The end is right now. But each unpooling still doubles its map, and cutting at the end comes too late: "
-            "the indices count in rows of the old width.",
-        ),
-        Mistake(
-            segnet_by(sized=False, fit=stretch),
-            "You squeeze the picture into its size at the end. By then the values have slid: tell each unpooling its size.",
-        ),
-        Mistake(
-            segnet_by(start=up_to_32),
-            "You fill the image up to a multiple of 32 and cut it again. Then nothing slides, but the added zeros are seen at the border. "
-            "SegNet takes any size, if each unpooling is told the size.",
-        ),
-        Mistake(
-            segnet_by(end=lambda logits: logits.softmax(1)),
-            "These are probabilities. The network returns logits; the loss takes their softmax.",
-        ),
-    ),
+    mistakes={
+        segnet_by(end=torch.relu, sized=False): "It runs now. Two faults are left; look at the end first: may a logit be negative?",
+        segnet_by(end=torch.relu): "The sizes are right now. Look at the end: after a ReLU no logit is negative, and classes below zero tie.",
+        segnet_by(sized=False): "The end is right now. But each unpooling still doubles its map, and cutting at the end comes too late: the indices count in rows of the old width.",
+        segnet_by(sized=False, fit=stretch): "You squeeze the picture into its size at the end. By then the values have slid: tell each unpooling its size.",
+        segnet_by(start=up_to_32): "You fill the image up to a multiple of 32 and cut it again. Then nothing slides, but the added zeros are seen at the border. SegNet takes any size, if each unpooling is told the size.",
+        segnet_by(normalise=False): "The picture goes in as it is. The net was trained on normalised ones: net.normalise(image) comes first.",
+        segnet_by(end=lambda logits: logits.softmax(1)): "These are probabilities. The network returns logits; the loss takes their softmax.",
+    },
     hints=(
         "Run it. The error comes from the first unpooling: which indices does it need, the first that were kept or the last?",
         "kept.pop() takes the last. Keep the size of each map before its pooling as well, and give it back as output_size=size.",
         "Keep (indices, size) pairs; unpool(x, indices, output_size=size); and end with net.head(x), with nothing behind it.",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- fresh_statistics
 
@@ -646,26 +529,36 @@ def fresh_statistics(net, batches):
 
 
 def run_statistics(fresh_statistics, batches):
-    """Means and variances of a small net that was left with stale ones; then whether it still trains, and moved weights."""
-    layers = [nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2)]
-    net = nn.Sequential(*layers).eval()
-    for layer in (net[1], net[4]):
-        nn.init.constant_(layer.running_mean, 3.0)
-        nn.init.constant_(layer.running_var, 9.0)
-        layer.num_batches_tracked += 40
-    before = torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
+    """Statistics of a small net that has lived, two of its norms inside parts; then all that should be as it was."""
+    inner = nn.Sequential(nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2), nn.Sequential(nn.ReLU(), nn.BatchNorm2d(2)))
+    net = lived_in(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), inner)).eval()
+    norms = [part for part in net.modules() if isinstance(part, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.num_batches_tracked += 40
+    before = [parameter.detach().clone() for parameter in net.parameters()]
     fresh_statistics(net, batches)
-    after = torch.cat([parameter.detach().flatten() for parameter in net.parameters()])
-    statistics = [part for layer in (net[1], net[4]) for part in (layer.running_mean, layer.running_var)]
-    flags = torch.tensor([float(net.training), float((after - before).abs().max())])
-    return torch.cat([*statistics, flags])
+    moved = [(now - old).abs().max() for now, old in zip(net.parameters(), before)]
+    return {
+        "how far the weights have moved, γ and β among them (nothing is to be learned)": max(moved).item(),
+        "how many of its parameters are frozen": sum(
+            not parameter.requires_grad for parameter in net.parameters()
+        ),
+        "how many of its parameters hold a gradient": sum(
+            parameter.grad is not None for parameter in net.parameters()
+        ),
+        "the running means": torch.cat([norm.running_mean for norm in norms]),
+        "the running variances": torch.cat([norm.running_var for norm in norms]),
+        "how many parts are still in training mode": sum(part.training for part in net.modules()),
+    }
 
 
-def statistics_by(momentum=None, reset=True, mode=True, end=False, some=lambda batches: batches):
+def statistics_by(
+    momentum=None, reset=True, mode=True, end=False, some=lambda batches: batches, parts=nn.Module.modules
+):
     """A wrong way to estimate: another momentum, no fresh start, the wrong mode, not all batches."""
 
     def wrong(net, batches):
-        for layer in net.modules():
+        for layer in parts(net):
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = momentum
                 if reset:
@@ -679,68 +572,37 @@ def statistics_by(momentum=None, reset=True, mode=True, end=False, some=lambda b
     return wrong
 
 
-def what_is_stale(got, want, batches):
-    if got[-1] != 0:
-        return "The weights have changed. Only the statistics are to be estimated again, nothing is to be learned."
-    if got[-2] != 0:
-        return "The statistics may be right, but the net is still in training mode. End with net.eval()."
-    return f"The first mean should be {want[0]:.4f}, and yours is {got[0]:.4f}; the variances follow at places 2 and 3."
-
-
 def some_batches(seed, count):
-    return ([rand(seed + n, 2, 1, 8, 8) * (n + 1) for n in range(count)],)
+    return ([rand(seed + n, 2, 1, 8, 9) * (n + 1) for n in range(count)],)
 
 
 FRESH_STATISTICS = Exercise(
     fresh_statistics,
-    points=2,
-    use=run_statistics,
+    points=2, use=run_statistics, minutes=10, difficulty=3, importance=5, short=True,
     cases=(
-        Case("one batch: its own means and variances", lambda seed: some_batches(seed, 1), what_is_stale),
-        Case("three batches: the mean over all three", lambda seed: some_batches(seed + 9, 3), what_is_stale),
-        Case("six batches", lambda seed: some_batches(seed + 30, 6), what_is_stale),
+        Case("one batch: its own means and variances", lambda seed: some_batches(seed, 1)),
+        Case("three batches: the mean over all three", lambda seed: some_batches(seed + 9, 3)),
+        Case("six batches", lambda seed: some_batches(seed + 30, 6)),
     ),
-    mistakes=(
-        Mistake(
-            statistics_by(reset=False, mode=False),
-            "Nothing has changed. In eval mode batch norm only uses its statistics; it collects them in training mode.",
-        ),
-        Mistake(
-            statistics_by(momentum=0.1, reset=False),
-            "You start from the stale values and move a tenth of the way with each batch. Forget them first: layer.reset_running_stats().",
-        ),
-        Mistake(
-            statistics_by(reset=False),
-            "Your mean goes on over the batches of the training, stale ones included. Forget them first: layer.reset_running_stats().",
-        ),
-        Mistake(
-            statistics_by(momentum=0.1),
-            "You start anew, and with momentum 0.1: after a few batches most of it is still the 0 and 1 of the start. "
-            "momentum = None gives a plain mean.",
-        ),
-        Mistake(
-            statistics_by(momentum=1.0),
-            "Momentum 1 keeps the last batch alone. momentum = None gives the mean over all.",
-        ),
-        Mistake(
-            statistics_by(some=lambda batches: batches[:1]),
-            "Only the first batch has been seen. Run the net on all of them.",
-        ),
-        Mistake(
-            statistics_by(some=lambda batches: []),
-            "The statistics are forgotten and never collected again: mean 0, variance 1. Run the net on the batches, in training mode.",
-        ),
-        Mistake(
-            statistics_by(end=True),
-            "The statistics are right, but the net is still in training mode: the next image would change them. End with net.eval().",
-        ),
-    ),
+    mistakes={
+        statistics_by(reset=False, mode=False): "Nothing has changed. In eval mode batch norm only uses its statistics; it collects them in training mode.",
+        statistics_by(momentum=0.1, reset=False): "You start from the stale values and move a tenth of the way with each batch. Forget them first: layer.reset_running_stats().",
+        statistics_by(reset=False): "Your mean goes on over the batches of the training, stale ones included. Forget them first: layer.reset_running_stats().",
+        statistics_by(momentum=0.1): "You start anew, and with momentum 0.1: after a few batches most of it is still the 0 and 1 of the start. momentum = None gives a plain mean.",
+        statistics_by(momentum=1.0): "Momentum 1 keeps the last batch alone. momentum = None gives the mean over all.",
+        statistics_by(some=lambda batches: batches[:1]): "Only the first batch has been seen. Run the net on all of them.",
+        statistics_by(some=lambda batches: []): "The statistics are forgotten and never collected again: mean 0, variance 1. Run the net on the batches, in training mode.",
+        statistics_by(parts=nn.Module.children): "The norms inside parts of the net are not reached: net.children() goes one level deep, net.modules() all the way.",
+        statistics_by(some=lambda batches: [torch.cat(batches)]): "You make one large batch. Its variance also counts how the batches differ, and it may not fit: run the net batch by batch.",
+        "reset_running_stats() → reset_parameters()": "reset_parameters() forgets γ and β too, and they were learned. layer.reset_running_stats() forgets the statistics only.",
+        statistics_by(end=True): "The statistics are right, but the net is still in training mode: the next image would change them. End with net.eval().",
+    },
     hints=(
         "Batch norm collects its statistics whenever it runs in training mode. What does it do with those it has?",
         "For every nn.BatchNorm2d: layer.reset_running_stats(), and layer.momentum = None for a plain mean over the batches.",
         "Then net.train(), net(batch) for each batch under torch.no_grad(), and net.eval() at the end.",
     ),
-)
+)  # fmt: skip
 
 EXERCISES = [
     POOL_WITH_INDICES,

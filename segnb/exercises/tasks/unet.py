@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import segnb.models.unet
-from segnb.exercises.engine import Case, Exercise, Mistake, rand
+from segnb.exercises.engine import Case, Exercise, rand
+from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------------ double_conv
 
@@ -23,17 +24,17 @@ def double_conv(in_channels, out_channels):
 
 def run_block(double_conv, in_channels, out_channels, image, weight):
     """Build the block, set every weight to `weight` and every bias to 0 (both to fixed noise if it is None), and run it."""
-    block = double_conv(in_channels, out_channels)
-    if not isinstance(block, nn.Module):
-        given = type(block).__name__
-        raise TypeError(
-            f"double_conv({in_channels}, {out_channels}) should return an nn.Module, and returned a {given}"
-        )
+    block = new_module(double_conv(in_channels, out_channels), "double_conv")
     for parameter in block.parameters():
-        noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())) - 0.5
         constant = torch.full_like(parameter, (weight or 0) if parameter.ndim > 1 else 0)
-        parameter.data = noise if weight is None else constant
-    return block(image).detach()
+        parameter.data = noise(parameter.numel(), *parameter.shape) if weight is None else constant
+    result = block(image)
+    return {
+        "the result": result.detach(),
+        "how many numbers your block trains": sum(parameter.numel() for parameter in block.parameters()),
+        "the sizes of the gradients": sorted(slope.abs().sum().item() for slope in slopes(result, block)),
+        "the result in evaluation": block.eval()(image).detach(),
+    }
 
 
 def block_of(kinds, **settings):
@@ -50,8 +51,7 @@ def block_of(kinds, **settings):
 
 DOUBLE_CONV = Exercise(
     double_conv,
-    points=2,
-    use=run_block,
+    points=2, use=run_block, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "every weight 1 and an image of ones: 1×1×5×5 gives one number, 9·9 = 81",
@@ -68,39 +68,23 @@ DOUBLE_CONV = Exercise(
             lambda seed: (2, 3, rand(seed, 1, 2, 12, 10), None),
             "Both convolutions have biases; only the first one sees in_channels.",
         ),
-        Case("3 channels to 3, two images at once", lambda seed: (3, 3, rand(seed, 2, 3, 9, 9) - 0.5, None)),
+        Case("3 channels to 3, two images at once", lambda seed: (3, 3, rand(seed, 2, 3, 9, 11) - 0.5, None)),
     ),
-    mistakes=(
-        Mistake(
-            block_of("crcr", padding=1),
-            "The image kept its size: padding=1 puts zeros around it. U-Net's convolutions are unpadded, so that every "
-            "result has seen real pixels only. Leave the padding out.",
-        ),
-        Mistake(
-            block_of("cr"), "Two rows are lost and it should be four: there is one convolution, not two."
-        ),
-        Mistake(
-            block_of("ccr"),
-            "Two convolutions without a ReLU between them can do no more than one larger convolution. Each needs its own ReLU.",
-        ),
-        Mistake(
-            block_of("crc"), "The result goes below zero: the second convolution needs a ReLU behind it too."
-        ),
-        Mistake(block_of("rcrc"), "The ReLUs stand in front of the convolutions; U-Net has them behind."),
-        Mistake(
-            block_of("cr", kernel_size=5),
-            "One 5×5 convolution has the right size and is not the same: two 3×3 have a ReLU between them, and fewer weights.",
-        ),
-        Mistake(
-            block_of("crcr", bias=False), "The convolutions of the paper have biases: leave out bias=False."
-        ),
-    ),
+    mistakes={
+        block_of("crcr", padding=1): "The image kept its size: padding=1 puts zeros around it. U-Net's convolutions are unpadded, so that every result has seen real pixels only. Leave the padding out.",
+        block_of("cr"): "Two rows are lost and it should be four: there is one convolution, not two.",
+        block_of("ccr"): "Two convolutions without a ReLU between them can do no more than one larger convolution. Each needs its own ReLU.",
+        block_of("crc"): "The result goes below zero: the second convolution needs a ReLU behind it too.",
+        block_of("rcrc"): "The ReLUs stand in front of the convolutions; U-Net has them behind.",
+        block_of("cr", kernel_size=5): "One 5×5 convolution has the right size and is not the same: two 3×3 have a ReLU between them, and fewer weights.",
+        block_of("crcr", bias=False): "The convolutions of the paper have biases: leave out bias=False.",
+    },
     hints=(
         "You need four layers in a row. nn.Sequential(first, second, ...) puts layers in a row.",
         "Convolution, ReLU, convolution, ReLU. nn.Conv2d(channels before, channels after, 3) is unpadded unless you ask.",
         "nn.Conv2d(in_channels, out_channels, 3) first, nn.Conv2d(out_channels, out_channels, 3) third, an nn.ReLU() behind each.",
     ),
-)
+)  # fmt: skip
 
 # -------------------------------------------------------------------------------------- crop_and_concat
 
@@ -149,7 +133,7 @@ def where_it_went(got, want, skip, up):
 
 CROP_AND_CONCAT = Exercise(
     crop_and_concat,
-    points=2,
+    gradient=("skip", "up"), points=2, minutes=8, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "1×2×64×64 and 1×3×56×56 give 1×5×56×56, and a bright pixel stays in place",
@@ -173,28 +157,22 @@ CROP_AND_CONCAT = Exercise(
         ),
         Case("two images at once", lambda seed: (rand(seed, 2, 3, 12, 10), rand(seed + 50, 2, 1, 8, 8))),
     ),
-    mistakes=(
-        Mistake(corner, where_it_went),
-        Mistake(
-            shrunken,
-            "You shrink the whole of `skip` to fit, and then nothing lies where it lay. Cut the centre out instead.",
-        ),
-        Mistake(
-            lambda skip, up: shrunken(skip, up, "bilinear"),
-            "You shrink `skip` smoothly to fit: nothing lies where it lay, and fine lines are gone. Cut the centre out instead.",
-        ),
-        Mistake(up_first, "Everything is there, in the other order: `skip` comes first, then `up`."),
-        Mistake(
-            padded_up,
-            "You put zeros around `up`, so its border is made up. Cut `skip` to the size of `up` instead.",
-        ),
-    ),
+    mistakes={
+        corner: where_it_went,
+        shrunken: "You shrink the whole of `skip` to fit, and then nothing lies where it lay. Cut the centre out instead.",
+        lambda skip, up: shrunken(skip, up, "bilinear"): "You shrink `skip` smoothly to fit: nothing lies where it lay, and fine lines are gone. Cut the centre out instead.",
+        lambda skip, up: torch.cat([skip[:, :, -up.shape[2] :, -up.shape[3] :], up], 1): "You cut `skip` from its bottom right corner. The same number of rows goes above and below.",
+        lambda skip, up: crop_and_concat(skip.detach(), up): "The numbers are right, but no gradient reaches `skip`: the encoder would learn nothing through it. Leave .detach() out.",
+        lambda skip, up: crop_and_concat(skip, up.detach()): "The numbers are right, but no gradient reaches `up`: everything below it would learn nothing. Leave .detach() out.",
+        up_first: "Everything is there, in the other order: `skip` comes first, then `up`.",
+        padded_up: "You put zeros around `up`, so its border is made up. Cut `skip` to the size of `up` instead.",
+    },
     hints=(
         "How many rows does `skip` have too many? Half of them go above, half below.",
         "The crop starts at top = (skip.shape[2] - up.shape[2]) // 2 and is up.shape[2] rows high. Columns go the same way.",
         "Slice with skip[:, :, top : top + height, left : left + width], then torch.cat([..., up], dim=1).",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ valid_sizes
 
@@ -225,53 +203,30 @@ def rhythm(start, step=None):
 
 VALID_SIZES = Exercise(
     valid_sizes,
-    points=2,
+    points=2, minutes=12, difficulty=3, importance=2,
     cases=(
-        Case(
-            "up to 220 px: 188, 204 and 220",
-            (220,),
-            "Follow one side through the net: 188, 184, 92, 88, 44 ...",
-        ),
+        Case("up to 220 px: 188, 204 and 220", (220,), "Follow one side through the net: 188, 184, 92, 88, 44 ..."),
         Case("up to 187 px there is none: the list is empty", (187,)),
         Case("with three poolings, up to 100 px: 92 and 100", (100, 3), "Does your rule look at `depth`?"),
         Case("with one pooling, up to 30 px", (30, 1), "Does your rule look at `depth`?"),
+        Case("with two poolings, up to 120 px", (120, 2), "Does your rule look at `depth`?"),
+        Case("with five poolings, up to 480 px", (480, 5), "Does your rule look at `depth`?"),
         Case("up to 572 px, the paper's size: 25 sizes", (572,)),
     ),
-    mistakes=(
-        Mistake(
-            lambda largest, depth=4: list(range(2**depth, largest + 1, 2**depth)),
-            "These are the sizes of a padded U-Net. Without padding, two convolutions take four pixels before each pooling.",
-        ),
-        Mistake(
-            rhythm(12, 16),
-            "The rhythm of 16 is right, the start is not: try a side of 12. What is left of it after two poolings?",
-        ),
-        Mistake(
-            rhythm(140, 16),
-            "You follow the side down to the bottom only. Each level on the way up takes four pixels more: 172 "
-            "arrives at the bottom and nothing of it comes out.",
-        ),
-        Mistake(
-            rhythm(188, 1),
-            "Some of your sides are odd when they reach a pooling. 2×2 pooling drops the last row and says nothing: ask for an "
-            "even side each time.",
-        ),
-        Mistake(
-            lambda largest, depth=4: valid_sizes(largest - 1, depth),
-            "`largest` itself belongs to the sizes asked for: range(a, b) ends before b.",
-        ),
-        Mistake(
-            lambda largest, depth=4: valid_sizes(largest),
-            "This is the list for four poolings, whatever `depth` is. Repeat the steps `depth` times.",
-        ),
-    ),
+    mistakes={
+        lambda largest, depth=4: list(range(2**depth, largest + 1, 2**depth)): "These are the sizes of a padded U-Net. Without padding, two convolutions take four pixels before each pooling.",
+        rhythm(12, 16): "The rhythm of 16 is right, the start is not: try a side of 12. What is left of it after two poolings?",
+        rhythm(140, 16): "You follow the side down to the bottom only. Each level on the way up takes four pixels more: 172 arrives at the bottom and nothing of it comes out.",
+        rhythm(188, 1): "Some of your sides are odd when they reach a pooling. 2×2 pooling drops the last row and says nothing: ask for an even side each time.",
+        lambda largest, depth=4: valid_sizes(largest - 1, depth): "`largest` itself belongs to the sizes asked for: range(a, b) ends before b.",
+        lambda largest, depth=4: valid_sizes(largest): "This is the list for four poolings, whatever `depth` is. Repeat the steps `depth` times.",
+    },
     hints=(
         "Take one side, say 188, and write down what is left of it after every step, down and up. What must hold on the way?",
-        "Down, `depth` times: minus 4, must be positive and even, half. Then `depth` times: minus 4, must be positive, double. "
-        "At the end minus 4, and something must be left.",
+        "Down, `depth` times: minus 4, must be positive and even, half. Then `depth` times: minus 4, must be positive, double. At the end minus 4, and something must be left.",
         "Loop over range(1, largest + 1), follow each side with two inner loops of `depth` rounds, and append it if nothing failed.",
     ),
-)
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------- border_weights
 
@@ -308,18 +263,37 @@ def weights_by(formula):
     return wrong
 
 
+def label_again(cells, w0=10, sigma=5):
+    from scipy.ndimage import label
+
+    return border_weights(torch.from_numpy(label(cells.numpy() > 0)[0]), w0, sigma)
+
+
+def to_the_border(cells, w0=10, sigma=5):
+    from scipy.ndimage import distance_transform_edt
+
+    numbers = [number for number in cells.unique().tolist() if number > 0]
+    if len(numbers) < 2:
+        return torch.zeros(cells.shape)
+    inside = [cells.numpy() == number for number in numbers]
+    both = [distance_transform_edt(~cell) + distance_transform_edt(cell) for cell in inside]
+    d1, d2 = torch.stack([torch.from_numpy(distance) for distance in both]).sort(dim=0).values[:2]
+    return (w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))).float()
+
+
 def squares(seed):
-    """A 24×24 map with four square cells at places that depend on the seed."""
-    generator, cells = random.Random(seed), torch.zeros(24, 24, dtype=torch.int64)
+    """A 24×21 map with four square cells at places that depend on the seed."""
+    generator, cells = random.Random(seed), torch.zeros(24, 21, dtype=torch.int64)
     for number in range(1, 5):
-        row, column, side = generator.randrange(18), generator.randrange(18), generator.randrange(3, 6)
+        row, column, side = generator.randrange(5), generator.randrange(3), generator.randrange(3, 5)
+        row, column = row + 12 * (number > 2), column + 10 * (number % 2)
         cells[row : row + side, column : column + side] = number
     return (cells,)
 
 
 BORDER_WEIGHTS = Exercise(
     border_weights,
-    points=3,
+    exact=True, points=3, minutes=15, difficulty=4, importance=3,
     cases=(
         Case(
             "two cells in a row of six pixels, by hand",
@@ -338,42 +312,33 @@ BORDER_WEIGHTS = Exercise(
             (torch.tensor([[1, 0, 2, 0, 0, 3]]),),
             "Which two of the three are nearest changes from pixel to pixel.",
         ),
-        Case("four cells at random places, 24×24", squares),
+        Case(
+            "cells that touch are still two",
+            (torch.tensor([[0, 1, 1, 2, 2, 0, 0], [0, 1, 1, 2, 2, 0, 3], [0, 0, 0, 0, 0, 0, 3]]),),
+            "Each number is one cell, whatever lies beside it.",
+        ),
+        Case("numbers with gaps: 2, 5 and 9", (torch.tensor([[5, 0, 0, 9, 9, 0, 0, 2]]),), "Which numbers occur? cells.unique() knows."),
+        Case("a cell in two pieces is one cell", (torch.tensor([[4, 0, 0, 7, 0, 4]]),), "Its distance is that to the nearer piece."),
+        Case("four cells at random places, 24×21", squares),
     ),
-    mistakes=(
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-((d1 + d2) ** 2) / sigma**2)),
-            "The weights fall too fast: the denominator is 2·sigma², and yours seems to be sigma².",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2 + d2**2) / (2 * sigma**2))),
-            "You square each distance and then add. Equation 2 adds first and squares the sum: (d1 + d2)².",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1 + d2) / (2 * sigma**2))),
-            "The square of d1 + d2 is missing.",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2) / (2 * sigma**2))),
-            "The nearest cell alone counts in your map, so every border is heavy. A gap between two cells needs d1 and d2.",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp((d1 + d2) ** 2 / (2 * sigma**2))),
-            "The farther from the cells, the larger your weights: the exponent has a minus sign.",
-        ),
-        Mistake(
-            weights_by(lambda d1, d2, w0, sigma: 1 + w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))),
-            "Everything is too large by 1: leave the class weight w_c out, the border term alone is asked for.",
-        ),
-    ),
+    mistakes={
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-((d1 + d2) ** 2) / sigma**2)): "The weights fall too fast: the denominator is 2·sigma², and yours seems to be sigma².",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2 + d2**2) / (2 * sigma**2))): "You square each distance and then add. Equation 2 adds first and squares the sum: (d1 + d2)².",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1 + d2) / (2 * sigma**2))): "The square of d1 + d2 is missing.",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp(-(d1**2) / (2 * sigma**2))): "The nearest cell alone counts in your map, so every border is heavy. A gap between two cells needs d1 and d2.",
+        weights_by(lambda d1, d2, w0, sigma: w0 * torch.exp((d1 + d2) ** 2 / (2 * sigma**2))): "The farther from the cells, the larger your weights: the exponent has a minus sign.",
+        label_again: "You number the patches anew, so cells that touch become one, and pieces of one cell become two. The numbers in `cells` say what belongs together.",
+        to_the_border: "You measure to the border of the cell, also from inside it. That is how equation 2 can be read; here the distance from a pixel inside a cell to that cell is 0.",
+        "return (w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))).float() → return ((w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))) * (cells == 0)).float()": "Inside the cells your weights are 0. The equation holds there too: d1 is 0, d2 is not.",
+        "cells.unique().tolist() if number > 0 → range(1, int(cells.max()) + 1)": "You count through all numbers up to the largest. Some of them do not occur, and nothing is at a distance from nothing: take those that do, cells.unique().",
+        weights_by(lambda d1, d2, w0, sigma: 1 + w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))): "Everything is too large by 1: leave the class weight w_c out, the border term alone is asked for.",
+    },
     hints=(
         "One distance map per cell: at every pixel, how far is it to that cell? Then, pixel by pixel, the smallest two.",
-        "scipy.ndimage.distance_transform_edt(cells.numpy() != number) is the distance to cell `number`, 0 inside it. Stack "
-        "the maps, sort along the new axis, take the first two.",
-        "With d1 and d2: w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2)), as float32. With fewer than two cells return "
-        "torch.zeros(cells.shape).",
+        "scipy.ndimage.distance_transform_edt(cells.numpy() != number) is the distance to cell `number`, 0 inside it. Stack the maps, sort along the new axis, take the first two.",
+        "With d1 and d2: w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2)), as float32. With fewer than two cells return torch.zeros(cells.shape).",
     ),
-)
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------- mended_forward
 
@@ -391,12 +356,16 @@ def mended_forward(net, image):
     return net.head(image)
 
 
-def run_forward(mended_forward, depth, image):
-    """Run the function on a small U-Net whose weights are the same every time."""
-    return mended_forward(segnb.models.UNet(1, 2, width=2, depth=depth), image).detach()
+def run_forward(mended_forward, depth, norm, image):
+    """Run the function on a small U-Net that has lived, its own forward closed; what trains, too."""
+    net = lived_in(segnb.models.UNet(image.shape[1], 3, width=2, depth=depth, norm=norm or None).eval())
+    net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
+    with untouched(net=net), sealed(net, "net(image)"):
+        logits = mended_forward(net, image)
+    return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
-def forward(join, pooled=False, relu=False):
+def forward(join, pooled=False, relu=False, first_out=-1):
     """A wrong forward pass: another join, skips taken after pooling, a ReLU on the logits."""
 
     def wrong(net, image):
@@ -408,7 +377,7 @@ def forward(join, pooled=False, relu=False):
         image = net.bottom(image)
         for upconv, block in zip(net.upconv, net.decoder):
             image = upconv(image)
-            image = block(join(skips.pop(), image))
+            image = block(join(skips.pop(first_out), image))
         return net.head(image).relu() if relu else net.head(image)
 
     return wrong
@@ -416,43 +385,32 @@ def forward(join, pooled=False, relu=False):
 
 MENDED_FORWARD = Exercise(
     mended_forward,
-    points=3,
-    use=run_forward,
+    points=3, use=run_forward, minutes=12, difficulty=3, importance=5, short=True,
     cases=(
         Case(
             "one level: 1×1×18×18 gives the logits of the course's U-Net",
-            lambda seed: (1, rand(seed, 1, 1, 18, 18)),
+            lambda seed: (1, "", rand(seed, 1, 1, 18, 18)),
         ),
-        Case("two levels: 1×1×48×48", lambda seed: (2, rand(seed, 1, 1, 48, 48))),
-        Case("two images, height and width differ", lambda seed: (2, rand(seed, 2, 1, 44, 52) - 0.5)),
+        Case("two levels: 1×1×48×48", lambda seed: (2, "", rand(seed, 1, 1, 48, 48))),
+        Case("two images, height and width differ", lambda seed: (2, "", rand(seed, 2, 1, 44, 52) - 0.5)),
+        Case("batch norm, colours, three images", lambda seed: (1, "batch", rand(seed, 3, 3, 20, 22))),
     ),
-    mistakes=(
-        Mistake(
-            forward(shrunken, pooled=True, relu=True),
-            "All three faults are still there. Start with the last line: what does .relu() do to a logit of −2?",
-        ),
-        Mistake(
-            forward(shrunken, pooled=True),
-            "One fault is found: logits may be negative again. The next is in the first loop: has the map that is kept already "
-            "been pooled?",
-        ),
-        Mistake(
-            forward(crop_and_concat, relu=True),
-            "The skips are right now. The third fault is in the last line: after the 1×1 convolution a logit may be negative.",
-        ),
-        Mistake(
-            forward(shrunken),
-            "You keep the right map and then shrink it to fit. Cut its centre out instead: crop_and_concat does it.",
-        ),
-        Mistake(forward(corner), "You cut the corner out of the skip, not its centre: the picture moves."),
-        Mistake(forward(up_first), "The decoder expects `skip` first and then `up` along the channels."),
-    ),
+    mistakes={
+        forward(shrunken, pooled=True, relu=True): "All three faults are still there. Start with the last line: what does .relu() do to a logit of −2?",
+        forward(shrunken, pooled=True): "One fault is found: logits may be negative again. The next is in the first loop: has the map that is kept already been pooled?",
+        forward(crop_and_concat, relu=True): "The skips are right now. The third fault is in the last line: after the 1×1 convolution a logit may be negative.",
+        forward(shrunken): "You keep the right map and then shrink it to fit. Cut its centre out instead: crop_and_concat does it.",
+        forward(crop_and_concat, first_out=0): "You take the skips in the order in which they were kept. The decoder begins at the bottom: the last one first.",
+        forward(lambda skip, up: crop_and_concat(skip.detach(), up)): "The logits are right, but no gradient goes through the skips (.detach(), no_grad()): the encoder would learn through the bottom only.",
+        forward(corner): "You cut the corner out of the skip, not its centre: the picture moves.",
+        forward(up_first): "The decoder expects `skip` first and then `up` along the channels.",
+    },
     hints=(
         "A map has lost detail after pooling. Which map does the grey arrow in the paper's figure 1 start from?",
         "The skip is what the two convolutions give, before pooling. It is larger than `up` then, and crop_and_concat fits it.",
         "In the first loop: image = block(image); skips.append(image); image = net.pool(image). The last line: return net.head(image).",
     ),
-)
+)  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ mended_loss
 
@@ -469,64 +427,45 @@ def centre_of(mask, logits):
     return crop_and_concat(mask[:, None], logits)[:, 0].long()
 
 
-def logits_and_mask(seed, classes, height, width, border):
+def logits_and_larger_mask(seed, classes, height, width, border):
     """Logits, and a mask that is larger by `border` on each side."""
     mask = (rand(seed + 50, 2, height + 2 * border, width + 2 * border) * classes).long()
-    return (2 * rand(seed, 2, classes, height, width)).requires_grad_(), mask
+    return 2 * rand(seed, 2, classes, height, width), mask
 
 
 MENDED_LOSS = Exercise(
     mended_loss,
-    points=2,
+    gradient=("logits",), points=2, minutes=8, difficulty=2, importance=4,
     cases=(
         Case(
             "logits for one pixel and a 3×3 mask: its centre counts",
-            (
-                torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1).requires_grad_(),
-                torch.tensor([[[0, 0, 0], [0, 1, 0], [0, 0, 0]]]),
-            ),
+            (torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1), torch.tensor([[[0, 0, 0], [0, 1, 0], [0, 0, 0]]])),
             "The centre is class 1, whose probability is 1/(1 + e²), so the loss is ln(1 + e²) = 2.127.",
         ),
-        Case("two images, 8×8 logits and 20×20 masks", lambda seed: logits_and_mask(seed, 3, 8, 8, 6)),
+        Case("two images, 8×8 logits and 20×20 masks", lambda seed: logits_and_larger_mask(seed, 3, 8, 8, 6)),
         Case(
             "height and width differ",
-            lambda seed: logits_and_mask(seed, 2, 4, 10, 3),
+            lambda seed: logits_and_larger_mask(seed, 2, 4, 10, 3),
             "Do rows and columns each have a start of their own?",
         ),
-        Case("equal sizes: nothing is cropped", lambda seed: logits_and_mask(seed, 2, 6, 6, 0)),
+        Case("twenty classes", lambda seed: logits_and_larger_mask(seed, 20, 5, 7, 2)),
+        Case("equal sizes: nothing is cropped", lambda seed: logits_and_larger_mask(seed, 2, 6, 6, 0)),
     ),
-    mistakes=(
-        Mistake(
-            lambda logits, mask: F.cross_entropy(
-                F.interpolate(logits, size=mask.shape[1:], mode="bilinear"), mask
-            ),
-            "This is still the stretched loss: the logits are drawn out over the whole mask. Leave them alone and cut the mask.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(
-                logits, F.interpolate(mask[:, None].float(), size=logits.shape[2:])[:, 0].long()
-            ),
-            "You shrink the whole mask. Its border lies where the net has no output: cut the border off instead.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(logits, mask[:, : logits.shape[2], : logits.shape[3]]),
-            "You cut the mask from its top left corner. The logits belong to its centre.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(logits.softmax(1), centre_of(mask, logits)),
-            "The crop is right, but softmax is taken twice: F.cross_entropy takes logits and does its own.",
-        ),
-        Mistake(
-            lambda logits, mask: F.cross_entropy(logits, centre_of(mask, logits), reduction="sum"),
-            "The crop is right, and you add up the pixels. The mean is asked for: it does not grow with the picture.",
-        ),
-    ),
+    mistakes={
+        lambda logits, mask: F.cross_entropy(F.interpolate(logits, size=mask.shape[1:], mode="bilinear"), mask): "This is still the stretched loss: the logits are drawn out over the whole mask. Leave them alone and cut the mask.",
+        lambda logits, mask: F.cross_entropy(logits, F.interpolate(mask[:, None].float(), size=logits.shape[2:])[:, 0].long()): "You shrink the whole mask. Its border lies where the net has no output: cut the border off instead.",
+        lambda logits, mask: F.cross_entropy(logits, mask[:, : logits.shape[2], : logits.shape[3]]): "You cut the mask from its top left corner. The logits belong to its centre.",
+        "top = (mask.shape[1] - height) // 2 → top = max(0, (mask.shape[1] - height) // 2 - 1)": "Your crop starts one row too early. (mask.shape[1] - height) // 2 is the first row of the centre.",
+        ("(mask.shape[1] - height) // 2 → max(0, (mask.shape[1] - height) // 2 - 1)", "(mask.shape[2] - width) // 2 → max(0, (mask.shape[2] - width) // 2 - 1)"): "Your crop starts one row and one column too early. (mask.shape[1] - height) // 2 is the first row of the centre.",
+        lambda logits, mask: F.cross_entropy(logits.softmax(1), centre_of(mask, logits)): "The crop is right, but softmax is taken twice: F.cross_entropy takes logits and does its own.",
+        lambda logits, mask: F.cross_entropy(logits, centre_of(mask, logits), reduction="sum"): "The crop is right, and you add up the pixels. The mean is asked for: it does not grow with the picture.",
+    },
     hints=(
         "The net's output belongs to the middle of the picture. Which part of the mask shows the same place?",
         "Do with the mask what crop_and_concat does with `skip`; it has no channels: mask[:, top : top + height, left : left + width].",
         "top = (mask.shape[1] - logits.shape[2]) // 2, left likewise from the widths; then F.cross_entropy(logits, the cut mask).",
     ),
-)
+)  # fmt: skip
 
 # ---------------------------------------------------------------------------- tile_step, net_parameters
 
@@ -538,7 +477,7 @@ def tile_step():
 
 TILE_STEP = Exercise(
     tile_step,
-    literal=True,
+    literal=True, minutes=6, difficulty=3, importance=3,
     cases=(
         Case(
             "the largest step that leaves no seams",
@@ -546,36 +485,24 @@ TILE_STEP = Exercise(
             "What does your measurement say for three poolings, and so for four?",
         ),
     ),
-    mistakes=(
-        Mistake(
-            lambda: 388,
-            "388 is the whole output. Divide it by 16: the next tile would start off the beat of the poolings.",
-        ),
-        Mistake(
-            lambda: 572, "Tiles that step by their own side leave gaps: 572 px go in and 388 px come out."
-        ),
-        Mistake(
-            lambda: 16,
-            "A step of 16 leaves no seams, and needs far more tiles than necessary. What is the largest step?",
-        ),
-        Mistake(
-            lambda: 400, "400 is a multiple of 16 and larger than the output of 388: there would be gaps."
-        ),
-    ),
+    mistakes={
+        388: "388 is the whole output. Divide it by 16: the next tile would start off the beat of the poolings.",
+        572: "Tiles that step by their own side leave gaps: 572 px go in and 388 px come out.",
+        16: "A step of 16 leaves no seams, and needs far more tiles than necessary. What is the largest step?",
+        400: "400 is a multiple of 16 and larger than the output of 388: there would be gaps.",
+    },
     hints=(
         "For which steps did the numbers agree? How do these follow from three poolings?",
         "Three poolings: 2·2·2 = 8. With four the step must be a multiple of 16, and no larger than the output, 388.",
         "388 divided by 16 is 24 and a bit, so the step is 24·16.",
     ),
-)
+)  # fmt: skip
 
 
 def my_net(seed):
     """Width, depth, input channels and classes of one learner's own small U-Net; the seed comes from `variant`."""
     generator = random.Random(seed)
-    return tuple(
-        generator.choice(values) for values in ((6, 10, 12, 14, 18), (2, 3), (2, 3, 4, 5), (3, 5, 6, 7, 9))
-    )
+    return tuple(generator.choice(values) for values in (range(6, 30), (2, 3), range(2, 6), range(3, 13)))
 
 
 def net_parameters(width, depth, in_channels, num_classes):
@@ -583,47 +510,24 @@ def net_parameters(width, depth, in_channels, num_classes):
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def weights_only(width, depth, in_channels, num_classes):
-    net = segnb.models.UNet(in_channels, num_classes, width=width, depth=depth)
-    return sum(parameter.numel() for parameter in net.parameters() if parameter.ndim > 1)
-
-
 NET_PARAMETERS = Exercise(
     net_parameters,
-    literal=True,
+    literal=True, minutes=5, difficulty=1, importance=3,
     cases=(
-        Case(
-            "the number of parameters of your own net",
-            my_net,
-            "Build the net with your four numbers and count.",
-        ),
+        Case("the number of parameters of your own net", my_net, "Build the net with your four numbers and count."),
     ),
-    mistakes=(
-        Mistake(
-            weights_only,
-            "These are the weights without the biases. Every output channel of a convolution has one bias more.",
-        ),
-        Mistake(
-            lambda width, depth, in_channels, num_classes: net_parameters(width, depth, 1, 2),
-            "This is the net for 1 channel and 2 classes: did you give it your own in_channels and num_classes?",
-        ),
-        Mistake(
-            lambda width, depth, in_channels, num_classes: net_parameters(width, 4, in_channels, num_classes),
-            "This is the net with four poolings: did you give it your own depth?",
-        ),
-        Mistake(
-            lambda width, depth, in_channels, num_classes: net_parameters(
-                2 * width, depth, in_channels, num_classes
-            ),
-            "This is the net of twice your width, with about four times as many.",
-        ),
-    ),
+    mistakes={
+        "net.parameters()) → net.parameters() if parameter.ndim > 1)": "These are the weights without the biases. Every output channel of a convolution has one bias more.",
+        "in_channels, num_classes, width= → 1, 2, width=": "This is the net for 1 channel and 2 classes: did you give it your own in_channels and num_classes?",
+        "depth=depth → depth=4": "This is the net with four poolings: did you give it your own depth?",
+        "width=width → width=2 * width": "This is the net of twice your width, with about four times as many.",
+    },
     hints=(
         "segnb.models.UNet(in_channels, num_classes, width=..., depth=...) builds your net.",
         "net.parameters() goes through all tensors of weights and biases; .numel() is how many numbers one of them holds.",
         "sum(parameter.numel() for parameter in net.parameters())",
     ),
-)
+)  # fmt: skip
 
 EXERCISES = [
     DOUBLE_CONV,

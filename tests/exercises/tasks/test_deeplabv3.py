@@ -93,7 +93,7 @@ WRONG = {
         (lambda picture, kernel, rate: deeplabv3.atrous_conv(picture.T, kernel, rate).T, "are exchanged"),
         (lambda picture, kernel, rate: deeplabv3.atrous_conv(picture, kernel / kernel.numel(), rate), "A convolution adds them up"),
         (padded_by_one, "the shape should be 5×5, and yours is 3×3"),
-        (padded_by_rate, "the shape should be 10×10, and yours is 6×6"),
+        (padded_by_rate, "Your padding is the rate. That is right for a ke"),
         (lambda picture, kernel, rate: F.conv2d(picture[None, None], kernel[None, None], padding=rate, dilation=rate), "the shape should be 5×5, and yours is 1×1×5×5"),
     ],
     "field_of_view": [
@@ -108,7 +108,7 @@ WRONG = {
         (lambda output_stride, multi_grid=(1, 2, 4): multi_grid, "This is the multi-grid alone"),
         (lambda output_stride, multi_grid=(1, 2, 4): [f + 32 / output_stride for f in multi_grid], "You add the multi-grid"),
         (lambda output_stride, multi_grid=(1, 2, 4): [min(2, 32 // output_stride) * f for f in multi_grid], "two strides are gone before the last stage"),
-        (lambda output_stride, multi_grid=(1, 2, 4): 3 * [32 // output_stride], "The multi-grid multiplies it, unit by unit"),
+        (lambda output_stride, multi_grid=(1, 2, 4): 3 * [32 // output_stride], "entry 2 of the list should be 4, and yours is 2."),
         (lambda output_stride, multi_grid=(1, 2, 4): [f * output_stride // 8 for f in multi_grid], "Your rates grow with the output stride"),
         (lambda output_stride, multi_grid=(1, 2, 4): [f * 32 // output_stride for f in (1, 2, 4)], "Is `multi_grid` used?"),
     ],
@@ -126,7 +126,7 @@ WRONG = {
         (lambda side, rate: (1 - 2 * rate / side) ** 2, "its square is not 0"),
         (lambda side, rate: max(0, side - 2 * rate) ** 2, "This is a number of places"),
         (lambda side, rate: ((side + 2 * (side - rate)) / (3 * side)) ** 2 if rate < side else 1 / 9, "This is the mean share of taps"),
-        (lambda side, rate: (max(0, side - 2 * rate - 1) / side) ** 2, "how many places are whole"),
+        (lambda side, rate: (max(0, side - 2 * rate - 1) / side) ** 2, "You lose one place too many: with 2·rate + 1 pla"),
     ],
     "image_level": [
         (lambda features, weight: broadcast(features.mean((0, 2, 3), keepdim=False)[None] @ weight.T, features).repeat(len(features), 1, 1, 1), "You average over the batch too"),
@@ -137,7 +137,7 @@ WRONG = {
         (lambda features, weight: features.mean((2, 3)) @ weight.T, "the shape should be 1×1×2×2, and yours is 1×1"),
     ],
     "map_loss": [
-        (small_labels, "This is still the colleague's loss"),
+        (small_labels, "the result should be 1.292, and yours is 1.398."),
         (lambda scores, mask: F.cross_entropy(large(scores, mask, mode="nearest"), mask, ignore_index=255), "The scores are enlarged in blocks"),
         (lambda scores, mask: F.cross_entropy(large(scores, mask, align_corners=True), mask, ignore_index=255), "align_corners=True stretches"),
         (lambda scores, mask: F.cross_entropy(large(scores.softmax(1), mask), mask, ignore_index=255), "Softmax is taken twice"),
@@ -151,9 +151,9 @@ WRONG = {
         (lambda net: freeze(net.eval()), "the rest of the net is in eval mode too"),
         (lambda net: freeze(net.eval(), kind=nn.Module), "The whole net is frozen"),
         (lambda net: freeze(net, deep=False), "net.children() goes one level deep"),
-        (lambda net: freeze(net, statistics=False), "the norms still look at their batch"),
+        (lambda net: freeze(net, statistics=False), "how many batch norms are in eval mode: it should"),
         (lambda net: freeze(net, parameters=False), "The statistics are frozen"),
-        (lambda net: freeze(freeze(net), kind=nn.Dropout), "Only batch norm is to be frozen"),
+        (lambda net: freeze(freeze(net), kind=nn.Dropout), "how many other parts are in training mode: it sh"),
     ],
     "whole_nowhere": [
         (16, "16 steps to each side"),

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 import segnb
 from segnb.exercises import dice as ours
+from segnb.exercises.tasks.pictures import logits_and_mask
 from tests.exercises.answers import answers_of
 
 # --------------------------------------------------------------------------- wrong: (answer, its own hint)
@@ -69,10 +70,10 @@ def plain_score(truth, called):
 
 WRONG = {
     "dice_score": [
-        (lambda t, c: (t & c).sum() / (t | c).sum() if t.any() else torch.tensor(1.0), "This is the IoU"),
-        (lambda t, c: (t & c).sum() / (t.sum() + c.sum()) if t.any() else torch.tensor(1.0), "Equal masks come out at a half"),
-        (lambda t, c: (t & c).sum() / t.sum() if t.any() else torch.tensor(1.0), "This is the recall"),
-        (lambda t, c: (t & c).sum() / c.sum() if t.any() else torch.tensor(1.0), "This is the precision"),
+        (lambda t, c: (t & c).sum() / (t | c).sum() if t.any() else torch.tensor(1.0), "the result should be 0.5714, and yours is 0.4. T"),
+        (lambda t, c: (t & c).sum() / (t.sum() + c.sum()) if t.any() else torch.tensor(1.0), "the result should be 0.5714, and yours is 0.2857"),
+        (lambda t, c: (t & c).sum() / t.sum() if t.any() else torch.tensor(1.0), "the result should be 0.5714, and yours is 0.5. T"),
+        (lambda t, c: (t & c).sum() / c.sum() if t.any() else torch.tensor(1.0), "the result should be 0.5714, and yours is 0.6667"),
         (lambda t, c: 1 - ours.dice_score(t, c), "This is one minus the score"),
         (lambda t, c: plain_score(t, c).nan_to_num(0), "All is well but for two empty masks"),
         (plain_score, "contains NaN"),
@@ -184,9 +185,9 @@ RIGHT = {
 
 
 def test_the_references_are_the_package_s_dice():
-    assert ours.soft_dice_loss(*ours.some(3, 5, 2)).item() == pytest.approx(
-        segnb.losses.dice(*ours.some(3, 5, 2)).item()
+    assert ours.soft_dice_loss(*logits_and_mask(3, 2, 5, absent=(3, 4))).item() == pytest.approx(
+        segnb.losses.dice(*logits_and_mask(3, 2, 5, absent=(3, 4))).item()
     )
-    wanted = segnb.losses.dice(*ours.some_void(3)).item()
-    assert ours.mended_dice(*ours.some_void(3)).item() == pytest.approx(wanted)
+    wanted = segnb.losses.dice(*logits_and_mask(3, 2, 3, void=0.3)).item()
+    assert ours.mended_dice(*logits_and_mask(3, 2, 3, void=0.3)).item() == pytest.approx(wanted)
     assert ours.pull_ratio() == 199

@@ -9,7 +9,7 @@ from segnb.exercises import variant
 from segnb.metrics import ConfusionMatrix
 from tests.exercises.answers import answers_of
 
-MINE = exercises.my_street(variant(""))[0]
+MINE = exercises.my_street(variant(""))
 
 
 def filled(matrix):
@@ -134,10 +134,7 @@ WRONG = {
         (exercises.two_deviations, "Mean and two deviations"),
     ],
     "moved_iou": [
-        (exercises.moved_dice(MINE), "This is Dice"),
-        (exercises.moved_found(MINE), "the share of building pixels that were found"),
-        (exercises.moved_accuracy(MINE), "This is the pixel accuracy"),
-        (exercises.moved_iou(MINE, 2), "after two pixels"),
+        (exercises.moved_iou(MINE[0], 0), "of the whole street"),
         (0.1, "0.1 is not right. Shared pixels divided"),
     ],
 }  # fmt: skip
@@ -159,7 +156,7 @@ RIGHT = {
     ],
     "outline": [by_erosion, by_padding],
     "interval": [by_numpy, ends(0.025, 0.975)],
-    "moved_iou": [exercises.moved_iou(MINE), round(exercises.moved_iou(MINE), 5)],
+    "moved_iou": [exercises.moved_iou(*MINE), round(exercises.moved_iou(*MINE), 5)],
 }  # fmt: skip
 
 
@@ -179,5 +176,5 @@ def test_the_scores_are_the_packages():
 
 
 def test_everybody_has_a_number_and_many_differ():
-    streets = [exercises.my_street(variant(str(n)))[0] for n in range(20)]
-    assert len({round(exercises.moved_iou(number), 4) for number in streets}) > 10
+    streets = [exercises.my_street(variant(str(n))) for n in range(20)]
+    assert len({round(exercises.moved_iou(*street), 4) for street in streets}) > 10

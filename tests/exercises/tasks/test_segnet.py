@@ -12,12 +12,18 @@ from tests.models.test_segnet import overwritten
 # --------------------------------------------------------------------------- wrong: (answer, its own hint)
 
 
+def unpooled(values, indices, stride=2, output_size=None):
+    """What F.max_unpool2d gives, which this task forbids."""
+    size = output_size or [stride * side for side in values.shape[2:]]
+    return segnet.unpool(values, indices, size)
+
+
 def library(x):
-    return F.max_pool2d(x, 2, return_indices=True)
+    return segnet.pool_with_indices(x)
 
 
 def renumbered(rule):
-    """The library's maxima, and rule(row, column, height, width) for their places."""
+    """The right maxima, and rule(row, column, height, width) for their places."""
 
     def pool(x):
         maxima, indices = library(x)
@@ -46,7 +52,7 @@ def top_left(values, indices, size):
 
 
 def doubled(values, indices, size):
-    return F.max_unpool2d(values, indices, 2)
+    return unpooled(values, indices, 2)
 
 
 def doubled_and_cut(values, indices, size):
@@ -55,11 +61,11 @@ def doubled_and_cut(values, indices, size):
 
 def for_all(values, indices, size):
     first = indices[0, 0].expand(indices.shape)
-    return F.max_unpool2d(values, first.contiguous(), 2, output_size=size)
+    return unpooled(values, first.contiguous(), 2, output_size=size)
 
 
 def down_columns(values, indices, size):
-    return F.max_unpool2d(values, indices, 2, output_size=size[::-1]).mT
+    return unpooled(values, indices, 2, output_size=size[::-1]).mT
 
 
 def five(step, start=()):
@@ -178,7 +184,7 @@ WRONG = {
         (renumbered(lambda row, column, h, w: row * w + column + 1), "In window (0, 0) the largest stands in row 1, column 1"),
         (lambda x: library(x)[0], "a list is wanted"),
         (lambda x: library(x)[:1], "Two tensors are wanted"),
-        (lambda x: (library(x)[0], library(x)[1].float()), "torch.int64"),
+        (lambda x: (library(x)[0], library(x)[1].float()), "Indices are whole numbers, and yours are torch.f"),
         (lambda x: (x, library(x)[1]), "The maxima should be 1×1×2×2, and yours are 1×1×4×4"),
     ],
     "unpool": [
@@ -189,7 +195,7 @@ WRONG = {
         (down_columns, "You read the indices down the columns"),
         (doubled, "the shape should be 1×1×5×7, and yours is 1×1×6×8"),
         (lambda values, indices, size: torch.zeros(*values.shape[:2], *size), "Index 1 of a map 2 wide is row 0, column 1"),
-        (lambda values, indices, size: F.max_unpool2d(values, indices, 2, output_size=size)[0], "the shape should be 1×1×2×2, and yours is 1×2×2"),
+        (lambda values, indices, size: unpooled(values, indices, 2, output_size=size)[0], "the shape should be 1×1×2×2, and yours is 1×2×2"),
     ],
     "pooled_sizes": [
         (five(lambda n: n // 2), "You round down"),
@@ -198,7 +204,7 @@ WRONG = {
         (lambda height, width: [[w, h] for h, w in segnet.pooled_sizes(height, width)], "Height comes first"),
         (five(lambda n: n // 2 + 1), "You add one to even sides as well"),
         (lambda height, width: segnet.pooled_sizes(height, width)[:4], "the list ends too early"),
-        (lambda height, width: segnet.pooled_sizes(height, width)[-1], "entry 1 of the list should be [180, 240]"),
+        (lambda height, width: segnet.pooled_sizes(height, width)[-1], "entry 1 of the list: a list is wanted, and your "),
         (five(lambda n: n / 2), "entry 4 of the list should be [23, 30], and yours is [22.5, 30]"),
     ],
     "lands_at": [
@@ -221,25 +227,25 @@ WRONG = {
         (lambda channels, height, width, keep: 4 * sum(channels) * height * width, "Two bits can tell four places apart"),
     ],
     "mirrored_stage": [
-        (turned, "Both faults are still there"),
+        (turned, "In your module 1.weight belongs to the one you w"),
         (lambda stage: turned(stage, own=True), "The layers are their own now"),
-        (lambda stage: turned(stage, by_hand=lambda conv, norm, relu: [conv, norm, relu]), "The order is right now"),
+        (lambda stage: turned(stage, by_hand=lambda conv, norm, relu: [conv, norm, relu]), "In your module 1.weight belongs to the one you w"),
         (lambda stage: turned(stage, True, lambda conv, norm, relu: [conv, relu, norm]), "Your batch norm comes after ReLU"),
         (lambda stage: turned(stage, True, lambda conv, norm, relu: [conv, norm]), "ReLU is missing"),
-        (lambda stage: stage, "This is the encoder's stage itself"),
-        (lambda stage: turned(stage, True, lambda conv, norm, relu: [conv, norm, relu])[:3], "These layers should run: Conv2d 4 to 4, BatchNorm2d, ReLU, Conv2d"),
-        (lambda stage: list(stage), "should return an nn.Module, and returned a list"),
+        (lambda stage: stage, "In your module 0.weight belongs to the one you w"),
+        (lambda stage: turned(stage, True, lambda conv, norm, relu: [conv, norm, relu])[:3], "With channels = [4, 4, 4, 4]: the layers with we"),
+        (lambda stage: list(stage), "Your mirrored_stage should return an nn.Module, "),
     ],
     "mended_segnet": [
         (lambda net, image: run(net, image, sized=False, last=F.relu), "It runs now. Two faults are left"),
         (lambda net, image: run(net, image, last=F.relu), "The sizes are right now"),
         (lambda net, image: run(net, image, sized=False), "The end is right now"),
-        (squeezed, "You squeeze the picture into its size"),
+        (squeezed, "With classes = 3, image = a 1×3×64×64 tensor: th"),
         (lambda net, image: run(net, image, first=filled_up), "up to a multiple of 32"),
         (lambda net, image: run(net, image, last=lambda logits: logits.softmax(1)), "These are probabilities"),
         (lambda net, image: run(net, image, order=0), "stopped at the line `x = net.decoder[n](net.unpool[n]"),
         (overwritten, "stopped at the line `x = stage(unpool(x, where))`"),
-        (lambda net, image: run(net, image).argmax(1), "the shape should be 1×3×64×64, and yours is 1×64×64"),
+        (lambda net, image: run(net, image).argmax(1), "No gradient flows through your result: a .detach"),
     ],
     "fresh_statistics": [
         (lambda net, batches: estimate(net, batches, training=False, forget=False), "Nothing has changed"),
@@ -250,30 +256,12 @@ WRONG = {
         (lambda net, batches: estimate(net, batches[:1]), "Only the first batch has been seen"),
         (lambda net, batches: estimate(net, batches, training=False), "forgotten and never collected again"),
         (lambda net, batches: estimate(net, batches, end=True), "The statistics are right, but the net is still in training mode"),
-        (learning, "The weights have changed"),
-        (lambda net, batches: estimate(net, [batches[0] + 1]), "The first mean should be"),
+        (learning, "how far the weights have moved, γ and β among th"),
+        (lambda net, batches: estimate(net, [batches[0] + 1]), "With batches = [a 2×1×8×9 tensor]: the running m"),
     ],
 }  # fmt: skip
 
 # --------------------------------------------------------------------------- right, in other words
-
-
-def searched(x):
-    """Window by window, in plain loops."""
-    n, c, rows, columns = x.shape
-    maxima = torch.zeros(n, c, rows // 2, columns // 2)
-    places = torch.zeros(n, c, rows // 2, columns // 2, dtype=torch.int64)
-    for a in range(n):
-        for b in range(c):
-            for i in range(rows // 2):
-                for j in range(columns // 2):
-                    near = [
-                        (x[a, b, r, s].item(), r * columns + s)
-                        for r in (2 * i, 2 * i + 1)
-                        for s in (2 * j, 2 * j + 1)
-                    ]
-                    maxima[a, b, i, j], places[a, b, i, j] = max(near)
-    return maxima, places
 
 
 def one_by_one(values, indices, size):
@@ -306,11 +294,21 @@ def course_stage(stage):
     return segnb.models.vgg.ConvStage(channels, norm="batch")
 
 
+def by_places(x):
+    """Four strided maps, one a place in the window, in the order of the count."""
+    places = torch.stack([x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)])
+    rows, columns = torch.meshgrid(*(torch.arange(side) for side in x.shape[2:]), indexing="ij")
+    count = (rows * x.shape[3] + columns).expand(x.shape)
+    counts = torch.stack([count[..., row::2, column::2] for row in (0, 1) for column in (0, 1)])
+    best = places.argmax(0, keepdim=True)
+    return places.gather(0, best)[0], counts.gather(0, best)[0]
+
+
 RIGHT = {
-    "pool_with_indices": [library, searched],
+    "pool_with_indices": [library, by_places],
     "unpool": [
-        lambda values, indices, size: F.max_unpool2d(values, indices, 2, output_size=size),
         one_by_one,
+        lambda values, indices, size: segnet.unpool(values.double(), indices, size),
     ],
     "pooled_sizes": [
         lambda height, width: [(-(-height // 2**n), -(-width // 2**n)) for n in range(1, 6)],
@@ -319,7 +317,7 @@ RIGHT = {
     "lands_at": [[index // (width + 1), index % (width + 1)], divmod(index, width + 1)],
     "kept_bytes": [summed(), lambda *given: round(summed()(*given))],
     "mirrored_stage": [Mirrored, course_stage],
-    "mended_segnet": [run, lambda net, image: net(image)],
+    "mended_segnet": [run],
     "fresh_statistics": [estimate, lambda net, batches: estimate(net.apply(lambda m: None), tuple(batches))],
 }  # fmt: skip
 
@@ -336,7 +334,7 @@ def test_the_references_are_the_library_and_the_course_s_net():
     for mine, theirs in zip(segnet.pool_with_indices(x), library(x)):
         assert torch.equal(mine, theirs)
     values, indices = F.max_pool2d(torch.rand(2, 3, 5, 9), 2, ceil_mode=True, return_indices=True)
-    theirs = F.max_unpool2d(values, indices, 2, output_size=(5, 9))
+    theirs = unpooled(values, indices, 2, output_size=(5, 9))
     assert torch.equal(segnet.unpool(values, indices, (5, 9)), theirs)
     net = segnb.models.SegNet(1, 2, width=1).eval()
     image = torch.rand(1, 1, 39, 50)
