@@ -235,6 +235,7 @@ def read(settings: dict, files: list[tuple[str, int]], ask: int, reply: int) -> 
     os.environ.clear()
     os.environ |= {
         "HOME": os.getcwd(),
+        "TMPDIR": os.getcwd(),
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": os.getcwd(),
         "SEGNB_DATA": "generated",
@@ -437,7 +438,9 @@ def write_line(handle: int, words: dict) -> None:
 
 def serve() -> None:
     """Import everything once, say so, and fork a guard for every line of standard input until it closes."""
-    import scipy.ndimage  # noqa: F401 (here, so that every answer has it already)
+    # Here, so that nobody behind the walls has to find them.
+    import IPython.core.inputtransformer2  # noqa: F401
+    import scipy.ndimage  # noqa: F401
     import torch
 
     torch.set_num_threads(1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from segnb.exercises import grading
+from segnb.exercises.grading import walls, watch
 from segnb.exercises.grading.class_list import owner, readable
 from segnb.exercises.grading.table import harmless
 from tests.exercises.grading import corpus, promises
@@ -50,14 +51,11 @@ def spent():
 
 
 def left_behind(before):
-    """Processes below this one, or given up by their parents, that were not there before."""
-    listed = subprocess.run(
-        ["ps", "-e", "-o", "pid=,args="], capture_output=True, text=True, check=True
-    ).stdout
+    """Processes below this one that were not there before, those among them that their parents gave up."""
     return [
-        line
-        for line in listed.splitlines()
-        if "grading import room" in line and line.split()[0] not in before
+        process
+        for process in watch.family(os.getpid())
+        if process not in before and not watch.finished(process)
     ]
 
 
@@ -69,7 +67,9 @@ def graded(tmp_path_factory):
         server.settimeout(0)
         folder, entries = corpus.lay_out(home, server.getsockname()[1])
         before = state(home)
-        scratch = {path.name for path in Path(os.environ.get("TMPDIR", "/tmp")).glob("segnb-grade-*")}
+        walls.adopt_orphans()
+        running = watch.family(os.getpid())
+        (home / "temporary").mkdir()
         command = [
             sys.executable,
             "-m",
@@ -82,7 +82,11 @@ def graded(tmp_path_factory):
             *LIMITS,
         ]
         command += ["--exercises", str(home / "private.py"), "--reports", str(home / "reports")]
-        environment = os.environ | {"MY_SECRET": "of the teacher", "SEGNB_DATA": "generated"}
+        environment = os.environ | {
+            "MY_SECRET": "of the teacher",
+            "SEGNB_DATA": "generated",
+            "TMPDIR": str(home / "temporary"),
+        }
         start = spent()
         run = subprocess.run(
             command, capture_output=True, text=True, env=environment, cwd=corpus.ROOT, errors="replace"
@@ -99,9 +103,8 @@ def graded(tmp_path_factory):
     harmed += [
         f"{path} was changed" for path in before.keys() | after.keys() if before.get(path) != after.get(path)
     ]
-    harmed += [f"{line} is still running" for line in left_behind(set())]
-    left = {path.name for path in Path(os.environ.get("TMPDIR", "/tmp")).glob("segnb-grade-*")} - scratch
-    harmed += [f"{name} was left behind" for name in left]
+    harmed += [f"process {process} is still running" for process in left_behind(running)]
+    harmed += [f"{path.name} was left behind" for path in (home / "temporary").iterdir()]
     text = (home / "grades.csv").read_text(encoding="utf-8-sig")
     harmed += [f"{word!r} came out" for word in ("teacher's secret", "of the teacher") if word in text]
     return {"rows": rows_by_student(home / "grades.csv"), "entries": entries, "printed": run.stdout, "home": home,
