@@ -61,7 +61,9 @@ def test_it_says_what_the_switch_does(page):
     from selenium.webdriver.common.keys import Keys
 
     driver = page.driver
-    said, reading = (driver.find_element(By.CSS_SELECTOR, s) for s in (".ep-said", ".ep-panels p:not(.ep-said)"))
+    said, reading = (
+        driver.find_element(By.CSS_SELECTOR, s) for s in (".ep-said", ".ep-panels p:not(.ep-said)")
+    )
     assert said.text.startswith("9 values at output stride 32. With every stride in its place")
     driver.find_element(By.CSS_SELECTOR, "input[type=range]").send_keys(Keys.ARROW_RIGHT)
     assert said.text.startswith("36 values at output stride 16. The 9 old ones, ringed, are what they were")
