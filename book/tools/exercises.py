@@ -123,8 +123,7 @@ def sheet(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
             )
             continue
         cell.outputs, cell.execution_count = [], None
-        cell.source = HIDDEN.sub("", cell.source)
-        cell.source = STUDENT.sub('student = "your-id"', cell.source)
+        cell.source = STUDENT.sub('student = "your-id"', HIDDEN.sub("", cell.source))
         if "exercise" in notebooks.tags(cell):
             cell.source = stub(cell.source, exercise_name(cell))
     return result
@@ -133,30 +132,10 @@ def sheet(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def texts(path: Path) -> dict[Path, str]:
     """What the solution notebook at `path` and its sheet should hold: path → text."""
     solution = notebooks.read(path)
-    try:
-        mark(solution)
-        tell(solution)
-    except Malformed as error:
-        raise Malformed(f"{path.relative_to(notebooks.ROOT)}: {error}") from None
-    sheet_path = path.parents[1] / notebooks.FOLDERS["sheet"] / path.name
-    return {
-        path: notebooks.text(solution, path),
-        sheet_path: notebooks.text(sheet(solution), sheet_path),
-    }
-
-
-def write(check: bool = False) -> list[Path]:
-    """Bring every solution notebook and its sheet up to date, or only look. → the files that were (are) not. Malformed."""
-    stale = []
-    for path in notebooks.find("solution"):
-        for target, text in texts(path).items():
-            if target.exists() and target.read_text(encoding="utf-8") == text:
-                continue
-            stale.append(target)
-            if not check:
-                target.parent.mkdir(exist_ok=True)
-                target.write_text(text, encoding="utf-8")
-    return stale
+    mark(solution)
+    tell(solution)
+    sheet_path = notebooks.CHAPTERS / notebooks.FOLDERS["sheet"] / path.name
+    return {path: nbformat.writes(solution) + "\n", sheet_path: nbformat.writes(sheet(solution)) + "\n"}
 
 
 def main() -> int:
@@ -165,11 +144,20 @@ def main() -> int:
         "--check", action="store_true", help="write nothing; exit with 1 if something would change"
     )
     arguments = parser.parse_args()
-    try:
-        stale = write(arguments.check)
-    except Malformed as error:
-        print(error, file=sys.stderr)
-        return 2
+    stale = []
+    for path in notebooks.find("solution"):
+        try:
+            wanted = texts(path)
+        except Malformed as error:
+            print(f"{path.relative_to(notebooks.ROOT)}: {error}", file=sys.stderr)
+            return 2
+        for target, text in wanted.items():
+            if target.exists() and target.read_text(encoding="utf-8") == text:
+                continue
+            stale.append(target)
+            if not arguments.check:
+                target.parent.mkdir(exist_ok=True)
+                target.write_text(text, encoding="utf-8")
     for target in stale:
         print(f"{'would change' if arguments.check else 'wrote'} {target.relative_to(notebooks.ROOT)}")
     return int(arguments.check and bool(stale))

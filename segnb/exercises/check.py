@@ -10,7 +10,7 @@ from segnb.exercises import tasks
 from segnb.exercises.engine import Exercise, Verdict, judge
 from segnb.exercises.leaning import leans_on
 
-WITHOUT_NAME = 'Your numbers belong to your name: put it where "your-id" stands, and run that cell again.'
+UNSIGNED = 'Your numbers belong to your name: put it where "your-id" stands, and run that cell again.'
 PLACEHOLDERS = ("", "your-id", "your id", "your-name", "your name", "name", "student")
 
 registry: dict[str, Exercise] = {}
@@ -132,7 +132,7 @@ def _judge(exercise: Exercise, answer, student: str | None) -> Verdict:
     if wrong_kind := misfit(exercise.name, exercise.literal, answer):
         return Verdict(none_pass, wrong_kind)
     if student is not None and is_placeholder(student):
-        return Verdict(none_pass, WITHOUT_NAME)
+        return Verdict(none_pass, UNSIGNED)
     return judge(exercise, exercise.observe(answer), variant(student or "") if exercise.literal else 0)
 
 

@@ -105,4 +105,5 @@ def _functions(answer) -> list[types.FunctionType]:
 def _imported(value) -> bool:
     if isinstance(value, types.ModuleType):
         return True
-    return isinstance(value, (types.FunctionType, type)) and value.__module__ != "__main__"
+    made = (types.FunctionType, types.BuiltinFunctionType, type)
+    return isinstance(value, made) and value.__module__ != "__main__"

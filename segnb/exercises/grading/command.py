@@ -28,6 +28,7 @@ from segnb.exercises.grading.marking import private_exercises
 from segnb.exercises.grading.table import Table, human, note_twins, summary
 
 WAYS = ("namespaces", "Landlock", "nothing")  # to be kept apart, the best first
+TRUST = "--i-trust-this-code"
 START_SECONDS, JUDGING_SECONDS = 180, 150
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from segnb.exercises.grading import room; room.serve()"
 
@@ -207,7 +208,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--memory-mb", type=int, default=2048, help="memory an answer may take (2048)")
     add("--jobs", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         help="students graded at once (one a core)")  # fmt: skip
-    add("--i-trust-this-code", action="store_true",
+    add(TRUST, action="store_true",
         help="run the answers even where this machine cannot be kept apart from them")  # fmt: skip
     return parser.parse_args(argv)
 

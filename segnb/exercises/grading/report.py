@@ -15,7 +15,8 @@ h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin: 0 }
 .sum { margin-top: 0.2rem }
 section { border-top: 1px solid var(--line); padding: 0.9rem 0 }
 header { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between }
-ul { list-style: none; padding: 0; margin: 0.4rem 0 } li::before { display: inline-block; width: 1.4em }
+ul { list-style: none; padding: 0; margin: 0.4rem 0 } ul li { padding-left: 1.4em }
+ul li::before { display: inline-block; width: 1.4em; margin-left: -1.4em }
 .holds::before { content: "✓"; color: var(--good) } .open::before { content: "○"; color: var(--open) }
 .hint { border-left: 3px solid var(--open); padding-left: 0.8rem; margin: 0.6rem 0 }
 summary { cursor: pointer } code { font-size: 0.95em }

@@ -12,6 +12,7 @@ Whatever ends a guard ends one person's grading and never the room: that is the 
 """
 
 import contextlib
+import gc
 import json
 import math
 import os
@@ -108,9 +109,9 @@ def answer(request: dict, book: answers.Notebook, found: answers.Found, reply) -
         helpers = prelude() | {name: getattr(probes, name) for name in probes.__all__}
         exec(request["use"], helpers)
         use = helpers[request["use_name"]]
-    for inputs in request["cases"]:
-        decoded = tuple(engine.decode(one) for one in inputs)
-        note(engine.observe(use, value, decoded, tuple(request["forbidden"])))
+    for case in request["cases"]:
+        inputs = tuple(engine.decode(one) for one in case)
+        note(engine.observe(use, value, inputs, tuple(request["forbidden"])))
 
 
 def _not_there(found: answers.Found, error: dict) -> dict:
@@ -191,7 +192,8 @@ class Reader:
             raw += part
         os.close(read_end)
         status, used = self._finish(child, until)
-        late = time.monotonic() >= until or used.ru_utime + used.ru_stime >= request["cpu_seconds"] - 0.1
+        late = time.monotonic() >= until or used.ru_utime + used.ru_stime >= 0.8 * request["cpu_seconds"]
+        late |= os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
         end = "time" if late else "done" if status == 0 else "stopped"
         lines = raw.decode(errors="replace").splitlines()
         return {"lines": lines, "end": end, "seconds": round(time.monotonic() - started, 3)}
@@ -233,6 +235,7 @@ def read(settings: dict, files: list[tuple[str, int]], ask: int, reply: int) -> 
     os.environ.clear()
     os.environ |= {
         "HOME": os.getcwd(),
+        "TMPDIR": os.getcwd(),
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": os.getcwd(),
         "SEGNB_DATA": "generated",
@@ -244,6 +247,7 @@ def read(settings: dict, files: list[tuple[str, int]], ask: int, reply: int) -> 
             replies.write(json.dumps(words) + "\n")
             replies.flush()
 
+        gc.disable()  # a million nodes of one cell's tree would be walked again and again
         reader = Reader(settings, files)
         say({"missing": missing, "files": reader.files, "found": reader.found(settings["names"])})
         for line in requests:
@@ -434,7 +438,9 @@ def write_line(handle: int, words: dict) -> None:
 
 def serve() -> None:
     """Import everything once, say so, and fork a guard for every line of standard input until it closes."""
-    import scipy.ndimage  # noqa: F401 (here, so that every answer has it already)
+    # Here, so that nobody behind the walls has to find them.
+    import IPython.core.inputtransformer2  # noqa: F401
+    import scipy.ndimage  # noqa: F401
     import torch
 
     torch.set_num_threads(1)

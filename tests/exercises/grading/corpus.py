@@ -247,7 +247,11 @@ def huge() -> dict[str, Entry]:
         ),
         "many_cells": one(many, FULL),
         "large_literal": one(hostile(LINES, before=list_of_numbers), FULL),
-        "large_literal_used": one(hostile("    return numbers", before=list_of_numbers), 0, ""),
+        "large_literal_used": one(
+            hostile("    return numbers", before="numbers = [" + "1," * 10**5 + "]\n"),
+            0,
+            "a tensor is wanted",
+        ),
         "many_signatures": one(names, FULL),
         "deep_expression": one(sheet(marked("crop_and_concat = " + "(" * 5000 + "0" + ")" * 5000)), 0, ""),
         "deep_tree": one(sheet(marked("crop_and_concat = 0" + " + 0" * 50_000)), 0, ""),

@@ -3,21 +3,22 @@
 import csv
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from segnb.exercises import grading
+from segnb.exercises.grading import walls, watch
 from segnb.exercises.grading.class_list import owner, readable
 from segnb.exercises.grading.table import harmless
 from tests.exercises.grading import corpus, promises
 
 FLAG = "--i-trust-this-code"
-LIMITS = ["--cpu-seconds", "3", "--seconds", "16"]
+LIMITS = ["--cpu-seconds", "3", "--seconds", "30"]
 
 
 def rows_by_student(path):
@@ -43,27 +44,32 @@ def state(home):
     return {path: (kind.st_mode, kind.st_size, kind.st_mtime_ns) for path, kind in found.items()}
 
 
+def spent():
+    """Seconds of processor time that the processes started by this one have taken so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def left_behind(before):
-    """Processes below this one, or given up by their parents, that were not there before."""
-    listed = subprocess.run(
-        ["ps", "-e", "-o", "pid=,args="], capture_output=True, text=True, check=True
-    ).stdout
+    """Processes below this one that were not there before, those among them that their parents gave up."""
     return [
-        line
-        for line in listed.splitlines()
-        if "grading import room" in line and line.split()[0] not in before
+        process
+        for process in watch.family(os.getpid())
+        if process not in before and not watch.finished(process)
     ]
 
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """The corpus graded in one go: rows by student, entries, what was printed, seconds, and what was harmed."""
+    """The corpus graded in one go: rows by student, entries, what was printed, processor time, and what was harmed."""
     home = tmp_path_factory.mktemp("class")
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         folder, entries = corpus.lay_out(home, server.getsockname()[1])
         before = state(home)
-        scratch = {path.name for path in Path(os.environ.get("TMPDIR", "/tmp")).glob("segnb-grade-*")}
+        walls.adopt_orphans()
+        running = watch.family(os.getpid())
+        (home / "temporary").mkdir()
         command = [
             sys.executable,
             "-m",
@@ -76,12 +82,16 @@ def graded(tmp_path_factory):
             *LIMITS,
         ]
         command += ["--exercises", str(home / "private.py"), "--reports", str(home / "reports")]
-        environment = os.environ | {"MY_SECRET": "of the teacher", "SEGNB_DATA": "generated"}
-        start = time.monotonic()
+        environment = os.environ | {
+            "MY_SECRET": "of the teacher",
+            "SEGNB_DATA": "generated",
+            "TMPDIR": str(home / "temporary"),
+        }
+        start = spent()
         run = subprocess.run(
             command, capture_output=True, text=True, env=environment, cwd=corpus.ROOT, errors="replace"
         )
-        seconds = time.monotonic() - start
+        seconds = spent() - start
         assert run.returncode == 0, run.stdout + run.stderr
         harmed = []
         try:
@@ -93,9 +103,8 @@ def graded(tmp_path_factory):
     harmed += [
         f"{path} was changed" for path in before.keys() | after.keys() if before.get(path) != after.get(path)
     ]
-    harmed += [f"{line} is still running" for line in left_behind(set())]
-    left = {path.name for path in Path(os.environ.get("TMPDIR", "/tmp")).glob("segnb-grade-*")} - scratch
-    harmed += [f"{name} was left behind" for name in left]
+    harmed += [f"process {process} is still running" for process in left_behind(running)]
+    harmed += [f"{path.name} was left behind" for path in (home / "temporary").iterdir()]
     text = (home / "grades.csv").read_text(encoding="utf-8-sig")
     harmed += [f"{word!r} came out" for word in ("teacher's secret", "of the teacher") if word in text]
     return {"rows": rows_by_student(home / "grades.csv"), "entries": entries, "printed": run.stdout, "home": home,
@@ -104,7 +113,7 @@ def graded(tmp_path_factory):
 
 def test_nothing_is_harmed_and_the_class_is_done_in_time(graded):
     assert graded["harmed"] == []
-    assert graded["seconds"] < 120
+    assert graded["seconds"] < 200  # of two cores: well under two minutes, whatever else they do meanwhile
     assert "students: 100%" in graded["errors"]
 
 
