@@ -415,6 +415,8 @@ return { words: tag.hidden ? null : tag.textContent, value: document.querySelect
 
 
 def test_a_finger_drags_the_street_and_is_told_what_lies_under_it(address, browser):
+    from selenium.webdriver.support.ui import WebDriverWait
+
     visit(browser, f"{address}/book/index.html", 360, "light")
     browser.run("document.querySelector('figure.ep-wipe').scrollIntoView({block: 'center'})")
     box = browser.run(
@@ -430,9 +432,12 @@ def test_a_finger_drags_the_street_and_is_told_what_lies_under_it(address, brows
     touch("touchStart", 0.5, 0.9)
     for x in (0.6, 0.7, 0.8, 0.99):
         touch("touchMove", x, 0.95)
+    # Chromium hands moves on with the next frame, which a busy machine draws late.
+    WebDriverWait(browser.driver, 10, poll_frequency=0.05).until(
+        lambda _: float(browser.run(POINTED)["value"]) <= 2
+    )
     seen = browser.run(POINTED)
     touch("touchEnd", 0.99, 0.95)
-    assert abs(float(seen["value"]) - 1) <= 1
     assert seen["readout"].endswith(f": {seen['words']}")
     assert seen["inside"]
     assert seen["bottom"] < box["y"] + 0.95 * box["height"] - 20, "the finger would lie on the word"

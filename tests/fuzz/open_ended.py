@@ -58,6 +58,13 @@ def watched(test, name, counts, seen):
     return test
 
 
+def interrupted(problem):
+    """Whether the time ended inside the library, which then fails over its own half-done work."""
+    while problem and not isinstance(problem, KeyboardInterrupt):
+        problem = problem.__context__
+    return bool(problem)
+
+
 def explore(properties, seconds, first_seed):
     """(examples tried by name, what failed by name) of going round the properties until the time is over or Ctrl-C."""
     counts, failed, seen = dict.fromkeys(properties, 0), {}, {}
@@ -72,6 +79,8 @@ def explore(properties, seconds, first_seed):
                 try:
                     hypothesis.seed(seed)(tests[name])()
                 except Exception as problem:  # whatever a law raises is what is looked for
+                    if interrupted(problem):
+                        raise KeyboardInterrupt from problem
                     failed[name] = "".join(traceback.format_exception(problem))
                     print(f"\n=== {name} failed (seed {seed})\n{failed[name]}", flush=True)
             if len(failed) == len(tests):

@@ -1,6 +1,7 @@
 """The fuzzer of `make fuzz` itself: it goes on, counts, and sets aside what has failed."""
 
 from itertools import count
+from types import SimpleNamespace
 
 from hypothesis import strategies as st
 
@@ -51,6 +52,18 @@ def test_what_fails_as_the_time_ends_is_told_though_there_is_no_time_to_make_it_
     counts, failed = open_ended.explore({"late": breaks_late}, seconds=600, first_seed=0)
     assert f"no {seen[0]}" in failed["late"]
     assert counts["late"] == 2
+
+
+def test_the_end_of_the_time_is_no_failure_of_a_law_wherever_it_falls():
+    def stopped_in_the_library():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise AssertionError("half done")
+
+    stopped_in_the_library.hypothesis = SimpleNamespace(inner_test=None)
+    _, failed = open_ended.explore({"holds": stopped_in_the_library}, seconds=600, first_seed=0)
+    assert not failed
 
 
 def test_the_time_ends_it():
