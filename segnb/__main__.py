@@ -123,7 +123,10 @@ def _parser():
     alive.add_argument("--mapping", metavar="FILE", help="of the data set, if that is a folder")
     alive.add_argument("--white", type=float, help="the number that becomes 1, as in training")
     alive.add_argument(
-        "--size", type=int, nargs="+", help="side, or height and width, the pictures get (default: 128 the longer)"
+        "--size",
+        type=int,
+        nargs="+",
+        help="side, or height and width, the pictures get (default: 128 the longer)",
     )
 
     commands.add_parser("grade", help="grade a folder of exercise notebooks (segnb grade --help)")

@@ -109,7 +109,9 @@ def test_while_one_paints_the_answer_follows(browser):
 
 
 def pick(browser, tool):
-    browser.run(f"[...document.querySelectorAll('.ep-tools button')].find((b) => b.textContent === '{tool}').click()")
+    browser.run(
+        f"[...document.querySelectorAll('.ep-tools button')].find((b) => b.textContent === '{tool}').click()"
+    )
 
 
 def test_every_brush_does_what_its_name_says(browser):
@@ -196,7 +198,9 @@ def test_segnet_says_which_index_it_remembers(browser):
     model = shipped("segnet")["model"]["remembered places"]
     maps = segnb.features(model, image_in(browser), "encoder.1")["encoder.1"]
     _, places = nn.functional.max_pool2d(maps, 2, return_indices=True)
-    height, width = browser.run("const c = document.querySelector('.ep-here canvas'); return [c.height, c.width]")
+    height, width = browser.run(
+        "const c = document.querySelector('.ep-here canvas'); return [c.height, c.width]"
+    )
     assert index == row * maps.shape[3] + column
     assert places[0, channel, height // 8, width // 8] == index
 
@@ -226,7 +230,9 @@ def test_in_a_frame_that_may_only_run_scripts(browser):
 
     model, _, live = tiny()
     browser.complaints()
-    browser.open(f'<iframe sandbox="allow-scripts" width="700" height="700" srcdoc="{escape(live.html)}"></iframe>')
+    browser.open(
+        f'<iframe sandbox="allow-scripts" width="700" height="700" srcdoc="{escape(live.html)}"></iframe>'
+    )
     browser.driver.switch_to.frame(0)
     try:
         wait(browser, f"{DEMO}.reply() !== null")
