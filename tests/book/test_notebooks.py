@@ -10,7 +10,6 @@ import pytest
 
 from book.tools import notebooks
 from book.tools.execute import METADATA, cost_cell, cost_line
-from book.tools.folding import asks
 from segnb.show import style
 
 ALL = notebooks.find()
@@ -142,8 +141,7 @@ def test_fits_one_lecture(path):
 
 @lecture
 def test_code_cells_are_short(path):
-    cells = [cell for cell in notebooks.code_cells(notebooks.read(path)) if not asks(cell.source)]
-    lines = sorted(map(notebooks.code_lines, cells))
+    lines = sorted(map(notebooks.code_lines, notebooks.teaching_cells(notebooks.read(path))))
     assert statistics.median(lines) <= 6
     assert lines[int(0.9 * (len(lines) - 1))] <= 15
     assert lines[-1] <= 40
