@@ -62,7 +62,8 @@ def _live(models, images, data, switch, questions, name):
     programs = [program(one, images[0].shape, weights) for one in models.values()]
     guesses = [_guess(first, image) for image in images]
     classes, palette = _classes(programs[0], data)
-    still = show.compare([images[0], guesses[0]], data, captions=["picture", "what the net says"])
+    said = guesses[0] if data is not None else _coloured(guesses[0], palette)
+    still = show.compare([images[0], said], data, captions=["picture", "what the net says"])
     engine = files("segnb.demos.engine")
     kernel = (engine / "kernel.wasm").read_bytes()
     return page(
@@ -129,6 +130,13 @@ def _classes(written, data):
             f"the network has {count} classes and {data.name} has {data.num_classes}: give the data that it was trained on"
         )
     return list(data.classes), [list(map(int, colour)) for colour in data.palette[:count]]
+
+
+def _coloured(mask, palette):
+    """3×H×W in 0..1: a mask in colours."""
+    import torch
+
+    return torch.tensor(palette)[mask].permute(2, 0, 1) / 255
 
 
 def _png(image):
