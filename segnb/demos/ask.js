@@ -251,6 +251,11 @@ const demo = function (root, options) {
   const network = kit.make("div", { class: "ep-stages", role: "group", "aria-label": "stages of the network" });
   const maps = kit.make("div", { class: "ep-maps", role: "group", "aria-label": "liveliest maps of this stage" }), bars = kit.make("div", { class: "ep-bars", role: "img", "aria-label": "no answer yet" });
   const patch = canvas(8, 8, { role: "img", "aria-label": "what this pixel of the map sees" });
+  // encoder.0 keeps its number; backbone.layer1 is layer1, for there is not much room.
+  const brief = function (name) {
+    const [last, before] = name.split(".").reverse();
+    return before && /^\d+$/.test(last) ? `${before.replace(/(ch|s)es$/, "$1")}.${last}` : last;
+  };
   let drawn = null;
   const drawStages = function () {
     if (drawn === state.variant) return;
@@ -259,7 +264,7 @@ const demo = function (root, options) {
       const [count, rows, columns] = program().steps[k - 1].shape, level = Math.min(4, Math.max(0, Math.log2(high / rows)));
       const small = canvas(columns, rows, { style: `width:${100 - 8 * level}%` });
       return kit.make("button", { type: "button", style: `margin-top:${Math.round(5 * level)}px`, "aria-label": `${name}: ${count} maps of ${rows} × ${columns}`, "data-stage": name, title: name,
-        onclick() { state.stage = state.stage === name ? null : name; state.map = null; ask(); } }, small, kit.make("span", { class: "ep-name" }, name.split(".").slice(-2).join(".")));
+        onclick() { state.stage = state.stage === name ? null : name; state.map = null; ask(); } }, small, kit.make("span", { class: "ep-name" }, brief(name)));
     }));
   };
   // The pixel of map k that looks at a place of the picture: the one whose view is centred nearest to it.
