@@ -54,4 +54,5 @@ EQUIVALENT = {
     "map_loss": {"height and width swapped": "scores and mask are turned alike"},
     "bilinear_kernel": {"arguments swapped": "the tent times itself"},
     "crop_offset": {"1.5 * step // 2": "steps on the way up are multiples of 4"},
+    "mended_curve": {"height and width swapped": "rows and columns come into a union alike"},
 }
