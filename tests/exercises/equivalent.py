@@ -54,4 +54,9 @@ EQUIVALENT = {
     "map_loss": {"height and width swapped": "scores and mask are turned alike"},
     "bilinear_kernel": {"arguments swapped": "the tent times itself"},
     "crop_offset": {"1.5 * step // 2": "steps on the way up are multiples of 4"},
+    "rare_recipe": {
+        "height and width swapped": "the share is the same wherever the pixels lie",
+        "first item only": "nine pixels are foreground in every picture",
+        "net.train(True)": "the net is in training mode before the first step",
+    },
 }

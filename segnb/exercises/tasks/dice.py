@@ -347,35 +347,31 @@ DICE_TESTS = Exercise(
 
 
 def pull_on_one(loss):
-    """How hard a loss pulls at the logit of one missed foreground pixel, of 4 among 64×64, to which the net gives 0.0001."""
+    """How hard a loss of segnb.losses pulls at the logit of one missed foreground pixel, of 4 among 64×64, to which the net gives 0.0001."""
     logits = torch.zeros(1, 2, 64, 64)
     logits[:, 1] = math.log(1e-4 / (1 - 1e-4))
     mask = torch.zeros(1, 64, 64, dtype=torch.long)
     mask[0, 30:32, 30:32] = 1
     logits.requires_grad_()
-    loss(logits, mask).backward()
+    getattr(segnb.losses, loss)(logits, mask).backward()
     return logits.grad[0, 1, 30, 30].abs().item()
 
 
-def strongest_first():
-    losses = {
-        "cross-entropy": segnb.losses.cross_entropy,
-        "Dice": segnb.losses.dice,
-        "generalised Dice": segnb.losses.generalised_dice,
-    }
-    return sorted(losses, key=lambda name: -pull_on_one(losses[name]))
+MEASURED = {"cross-entropy": "cross_entropy", "Dice": "dice", "generalised Dice": "generalised_dice"}
 
 
 def who_wakes():
-    return [["generalised Dice", "Dice", "cross-entropy"], strongest_first()]
+    pulls = {name: pull_on_one(loss) for name, loss in MEASURED.items()}
+    guess, measured = list(pulls), sorted(pulls, key=pulls.get)
+    return [guess, measured[::-1]]
 
 
 WHO_WAKES = Exercise(
     who_wakes,
     literal=True, points=2, minutes=12, difficulty=3, importance=4,
     cases=predicts(
-        ["cross-entropy", "Dice", "generalised Dice"],
-        measure=strongest_first,
+        list(MEASURED),
+        measure=lambda: who_wakes()[1],
         slips={
             ("generalised Dice", "Dice", "cross-entropy"): "That is the order at a net that gives every pixel a half. This one is sure: its foreground logit is log(0.0001/0.9999) everywhere.",
             ("generalised Dice", "cross-entropy", "Dice"): "Take the logits as the task gives them: 0 for the background, log(0.0001/0.9999) for the foreground, in every pixel.",
