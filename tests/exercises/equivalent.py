@@ -59,4 +59,10 @@ EQUIVALENT = {
         "first item only": "nine pixels are foreground in every picture",
         "net.train(True)": "the net is in training mode before the first step",
     },
+    "voted_price": {
+        "log_softmax(1)).sum(2)": "what is summed along one axis is summed along the others afterwards",
+        "log_softmax(1)).sum(0)": "what is summed along one axis is summed along the others afterwards",
+        "votes.where(known, 1)": "the stand-in for void is multiplied by 0, whichever class it is",
+        "height and width swapped": WHEREVER,
+    },
 }

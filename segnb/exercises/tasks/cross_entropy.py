@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import segnb
+from segnb.exercises.comparing import show
 from segnb.exercises.engine import Case, Exercise, rand
 from segnb.exercises.kinds import predicts
 from segnb.exercises.probes import lived_in, noise
@@ -451,6 +452,7 @@ VOTED_PRICE = Exercise(
         lambda logits, votes: torch.stack([F.cross_entropy(logits, mask, ignore_index=255) for mask in votes]).nanmean(): "This is the mean of the annotators' losses. Whoever labels little has then as much to say as who labels all; the voices belong to the pixels.",
         mean_of(lambda votes: votes.mode(0).values): "You let the majority decide. The minority's share belongs to the truth as well: that is what the net should learn of the doubt.",
         "* known[..., None] → ": "Who left a pixel out is counted as a vote for class 0. After one_hot, take these votes out.",
+        lambda logits, votes: voted_price(logits, votes.where((votes != 255) | (votes == 255).all(0), 0)): "Who left a pixel out is counted as a vote for class 0. After one_hot, take these votes out.",
         "(voters > 0).sum() → voters.numel()": "You divide by all pixels, those too that nobody labelled.",
         "voters.clamp_min(1) → len(votes)": "You divide the votes by the number of annotators. Where one of them left a pixel out, the shares must still add up to 1.",
         "-(truth * logits.log_softmax(1)).sum(1) → -(truth * logits.softmax(1)).sum(1).clamp_min(1e-9).log() * (voters[:, 0] > 0)": "This is the logarithm of a mean probability, which is satisfied with any class that somebody voted for. The mean of the logarithms is asked for: the price of each class times its share.",
@@ -563,7 +565,7 @@ def patient(letter):
 
 
 def four_patients():
-    return [PATIENTS[letter][0] for letter in sorted(PATIENTS, key=lambda letter: ord(letter) - 1)]
+    return [PATIENTS[letter][0] for letter in "ABCD"]
 
 
 def diagnosed(place, look):
@@ -573,7 +575,7 @@ def diagnosed(place, look):
         if not isinstance(got, list) or len(got) != len(PATIENTS):
             return 'Four causes are wanted, in the order of the runs A, B, C and D: ["...", ...].'
         if got[place] not in CAUSES:
-            return f"{got[place]!r} is none of the causes. Copy one of them as it stands in the list."
+            return f"{show(got[place])} is none of the causes. Copy one of them as it stands in the list."
         letter = list(PATIENTS)[place]
         return None if got[place] == PATIENTS[letter][0] else f"Not the cause of run {letter}. {look}"
 
