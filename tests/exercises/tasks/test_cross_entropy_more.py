@@ -81,11 +81,9 @@ WRONG = {
         ([0.9, 0.96], "The measurement is not 0.96"),
         ([2, 0.98], "The guess is a number from 0 to 1"),
         (0.98, "Two things are wanted"),
-        ([0.98], "Two things are wanted"),
     ],
     "four_patients": [
         (ANSWER[:3], "Four causes are wanted"),
-        ("softmax", "Four causes are wanted"),
         (but_for(0, "too much void"), "is none of the causes"),
         (but_for(0, "the labels are one too high"), "Not the cause of run A"),
         (but_for(1, "no step is taken"), "Not the cause of run B"),

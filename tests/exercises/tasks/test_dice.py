@@ -8,6 +8,7 @@ import segnb
 from segnb.exercises import dice as ours
 from segnb.exercises.tasks.pictures import logits_and_mask
 from tests.exercises.answers import answers_of
+from tests.exercises.tasks import test_dice_more as more
 
 # --------------------------------------------------------------------------- wrong: (answer, its own hint)
 
@@ -168,3 +169,7 @@ def test_the_references_are_the_package_s_dice():
     )
     wanted = segnb.losses.dice(*logits_and_mask(3, 2, 3, void=0.3)).item()
     assert ours.mended_dice(*logits_and_mask(3, 2, 3, void=0.3)).item() == pytest.approx(wanted)
+
+
+# All answers of the chapter, where they are looked for by its name.
+WRONG, RIGHT = WRONG | more.WRONG, RIGHT | more.RIGHT
