@@ -54,4 +54,9 @@ EQUIVALENT = {
     "map_loss": {"height and width swapped": "scores and mask are turned alike"},
     "bilinear_kernel": {"arguments swapped": "the tent times itself"},
     "crop_offset": {"1.5 * step // 2": "steps on the way up are multiples of 4"},
+    "finer_pooled": {
+        "// 2),) * 1": "a padding of one number counts for both sides",
+        "kernel_size[1]": "kernels are square",
+        "net.train(True)": "the net has no layer that differs between the modes",
+    },
 }

@@ -610,7 +610,8 @@ def run_finer(finer_pooled, plan, image):
         if part == "pool":
             layers.append(nn.MaxPool2d(2, 2))
             continue
-        layers += [nn.Conv2d(channels, part, 3, padding=1), nn.ReLU()]
+        side = 5 if part == 3 else 3  # kernels of two sizes
+        layers += [nn.Conv2d(channels, part, side, padding=side // 2), nn.ReLU()]
         channels = part
     net = lived_in(nn.Sequential(*layers)).eval()
     before = [part.detach().clone() for part in net.parameters()]

@@ -38,7 +38,7 @@ def from_behind(net):
         if n in poolings:
             net[n] = nn.MaxPool2d(2, stride=1, dilation=rate)
         elif isinstance(layer, nn.Conv2d):
-            layer.dilation, layer.padding = (rate, rate), (rate, rate)
+            layer.dilation, layer.padding = (rate, rate), (rate * (layer.kernel_size[0] // 2),) * 2
 
 
 class Finer:
