@@ -294,9 +294,12 @@ def train_twice(step, images, masks, optimiser):
     if optimiser != "SGD":
         net = lived_in(
             nn.Sequential(
-                nn.Conv2d(images.shape[1], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
+                nn.Conv2d(images.shape[1], 4, 3, padding=1, bias=False),
+                nn.BatchNorm2d(4),
+                nn.ReLU(),
+                nn.Conv2d(4, 2, 1),
             )
-        )
+        )  # no bias before batch norm: its gradient is rounding alone, and Adam makes whole steps of that
     made = {
         "SGD": lambda weights: torch.optim.SGD(weights, lr=0.5),
         "SGD with momentum": lambda weights: torch.optim.SGD(
