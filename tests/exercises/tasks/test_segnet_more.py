@@ -93,7 +93,7 @@ WRONG = {
         (left_in_eval, "left in eval mode"),
         (by_outer_mode, "keep each part's own"),
         (put_into_training, "in another mode than before"),
-        (returned_logits, "the masks should"),
+        (returned_logits, "the masks: entry 1"),
     ],
 }  # fmt: skip
 RIGHT = {
