@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import segnb
+import segnb.losses
 from segnb.exercises.comparing import show
 from segnb.exercises.engine import Case, Exercise, rand
 from segnb.exercises.kinds import predicts

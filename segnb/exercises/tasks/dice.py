@@ -5,7 +5,8 @@ import math
 import torch
 import torch.nn.functional as F
 
-import segnb
+import segnb.losses
+import segnb.models
 from segnb.exercises.comparing import differ
 from segnb.exercises.engine import Case, Exercise, rand, wrong_answer
 from segnb.exercises.kinds import predicts, reaches, result
