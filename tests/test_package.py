@@ -292,8 +292,9 @@ for name in weights:
     assert segnb.predict(net, segnb.data.load("street", "val", size=64)[0][0][: net.in_channels]).isfinite().all()
 for name in studies:
     assert segnb.results(name)["figures"]
-for name in set(segnb.demos.__all__) - {{"guess", "recall"}}:
+for name in set(segnb.demos.__all__) - {{"ask", "guess", "recall"}}:
     assert "<script" in getattr(segnb.demos, name)()._repr_html_(), name
+assert "<script" in segnb.demos.ask("fcn")._repr_html_()
 assert "<script" in segnb.demos.guess("How many?", 1, "One.", within=0)._repr_html_()
 """
 

@@ -132,10 +132,30 @@ def sheet(solution: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def texts(path: Path) -> dict[Path, str]:
     """What the solution notebook at `path` and its sheet should hold: path → text."""
     solution = notebooks.read(path)
-    mark(solution)
+    try:
+        mark(solution)
+    except Malformed as error:
+        raise Malformed(f"{path.relative_to(notebooks.ROOT)}: {error}") from None
     tell(solution)
-    sheet_path = notebooks.CHAPTERS / notebooks.FOLDERS["sheet"] / path.name
-    return {path: nbformat.writes(solution) + "\n", sheet_path: nbformat.writes(sheet(solution)) + "\n"}
+    sheet_path = path.parents[1] / notebooks.FOLDERS["sheet"] / path.name
+    return {
+        path: notebooks.text(solution, path),
+        sheet_path: notebooks.text(sheet(solution), sheet_path),
+    }
+
+
+def write(check: bool = False) -> list[Path]:
+    """Bring every solution notebook and its sheet up to date, or only look. → the files that were (are) not. Malformed."""
+    stale = []
+    for path in notebooks.find("solution"):
+        for target, text in texts(path).items():
+            if target.exists() and target.read_text(encoding="utf-8") == text:
+                continue
+            stale.append(target)
+            if not check:
+                target.parent.mkdir(exist_ok=True)
+                target.write_text(text, encoding="utf-8")
+    return stale
 
 
 def main() -> int:
@@ -144,20 +164,11 @@ def main() -> int:
         "--check", action="store_true", help="write nothing; exit with 1 if something would change"
     )
     arguments = parser.parse_args()
-    stale = []
-    for path in notebooks.find("solution"):
-        try:
-            wanted = texts(path)
-        except Malformed as error:
-            print(f"{path.relative_to(notebooks.ROOT)}: {error}", file=sys.stderr)
-            return 2
-        for target, text in wanted.items():
-            if target.exists() and target.read_text(encoding="utf-8") == text:
-                continue
-            stale.append(target)
-            if not arguments.check:
-                target.parent.mkdir(exist_ok=True)
-                target.write_text(text, encoding="utf-8")
+    try:
+        stale = write(arguments.check)
+    except Malformed as error:
+        print(error, file=sys.stderr)
+        return 2
     for target in stale:
         print(f"{'would change' if arguments.check else 'wrote'} {target.relative_to(notebooks.ROOT)}")
     return int(arguments.check and bool(stale))

@@ -37,7 +37,7 @@ DTYPES = {
         "int64",
     ]
 }
-# What belongs to everybody: how to read it and how to put it back.
+# What belongs to everybody: how to read it and how to put it back. NumPy loads its random part when it is first named.
 SETTINGS = {
     "torch's default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "whether torch follows gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
@@ -47,7 +47,10 @@ SETTINGS = {
         torch.use_deterministic_algorithms,
     ),
     "NumPy's warnings": (np.geterr, lambda before: np.seterr(**before)),
-    "NumPy's random numbers": (np.random.get_state, np.random.set_state),
+    "NumPy's random numbers": (
+        lambda: np.random.get_state(),  # noqa: NPY002
+        lambda before: np.random.set_state(before),  # noqa: NPY002
+    ),
     "Python's random numbers": (random.getstate, random.setstate),
 }
 

@@ -132,7 +132,7 @@ def soup_of_glossary(site):
 def test_a_lecture_can_be_downloaded(site):
     for path in notebooks.find("chapter", "deeper", "sheet"):
         page = path.relative_to(notebooks.ROOT).with_suffix(".html")
-        (link,) = soup(site, page).select("p.ep-run-it a.ep-download")
+        (link,) = soup(site, page).select("p.ep-run-it a.ep-download[download]")
         assert (site / page.parent / link["href"]).resolve().read_bytes() == path.read_bytes()
 
 

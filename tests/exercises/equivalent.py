@@ -54,4 +54,21 @@ EQUIVALENT = {
     "map_loss": {"height and width swapped": "scores and mask are turned alike"},
     "bilinear_kernel": {"arguments swapped": "the tent times itself"},
     "crop_offset": {"1.5 * step // 2": "steps on the way up are multiples of 4"},
+    "mended_curve": {"height and width swapped": "rows and columns come into a union alike"},
+    "rare_recipe": {
+        "height and width swapped": "the share is the same wherever the pixels lie",
+        "first item only": "nine pixels are foreground in every picture",
+        "net.train(True)": "the net is in training mode before the first step",
+    },
+    "voted_price": {
+        "log_softmax(1)).sum(2)": "what is summed along one axis is summed along the others afterwards",
+        "log_softmax(1)).sum(0)": "what is summed along one axis is summed along the others afterwards",
+        "votes.where(known, 1)": "the stand-in for void is multiplied by 0, whichever class it is",
+        "height and width swapped": WHEREVER,
+    },
+    "finer_pooled": {
+        "// 2),) * 1": "a padding of one number counts for both sides",
+        "kernel_size[1]": "kernels are square",
+        "net.train(True)": "the net has no layer that differs between the modes",
+    },
 }

@@ -32,14 +32,20 @@ const engine = function () {
   // stands outside. With stride s, every s-th row and column goes into a plane of its own. Then each tap is one distance
   // in memory, and the output is one long row: `pitch` numbers for each of its rows, of which the last few are thrown away.
   function planConvolution(step, [, rows, columns]) {
-    const [, height, width] = step.shape, [sy, sx] = step.stride, [dy, dx] = step.dilation, [kh, kw] = step.kernel;
-    const high = Math.ceil(((height - 1) * sy + (kh - 1) * dy + 1) / sy), pitch = Math.ceil(((width - 1) * sx + (kw - 1) * dx + 1) / sx);
-    const inPlace = sy * sx === 1 && step.padding.every((side) => side === 0);  // the map can be read where it lies
-    const layout = inPlace ? { high: rows, pitch: columns, sy, sx, inPlace } : { high, pitch, sy, sx, before: step.padding };
+    const [, height, width] = step.shape, [kh, kw] = step.kernel;
+    const [sy, sx] = step.stride, [dy, dx] = step.dilation;
+    const high = Math.ceil(((height - 1) * sy + (kh - 1) * dy + 1) / sy);
+    const pitch = Math.ceil(((width - 1) * sx + (kw - 1) * dx + 1) / sx);
+    // Without stride and padding the map can be read where it lies.
+    const inPlace = sy * sx === 1 && step.padding.every((side) => side === 0);
+    const layout = inPlace
+      ? { high: rows, pitch: columns, sy, sx, inPlace }
+      : { high, pitch, sy, sx, before: step.padding };
     const plane = layout.high * layout.pitch, taps = [];
     for (let i = 0; i < kh; i++) for (let j = 0; j < kw; j++) {
       const row = i * dy, column = j * dx, phase = (row % sy) * sx + column % sx;
-      taps.push([i * kw + j, phase * plane + Math.floor(row / sy) * layout.pitch + Math.floor(column / sx)]);
+      const place = Math.floor(row / sy) * layout.pitch + Math.floor(column / sx);
+      taps.push([i * kw + j, phase * plane + place]);
     }
     return { layout, phases: [{ taps, height, width, top: 0, left: 0 }], every: [1, 1] };
   }
@@ -161,7 +167,8 @@ const engine = function () {
       conv: convolution,
       transposed: convolution,
       pool(step, k, x, y) {
-        windows(step, shapes[step.from[0]], function (to, channel, top, bottom, left, right, columns) {
+        const shape = shapes[step.from[0]];
+        windows(step, shape, function (to, channel, top, bottom, left, right, columns) {
           let best = -Infinity, place = top * columns + left;
           for (let i = top; i < bottom; i++) for (let j = left; j < right; j++) {
             const value = heap[x + channel + i * columns + j];
@@ -249,16 +256,24 @@ const engine = function () {
   function reach(program, k, row, column) {
     const shapes = [program.image, ...program.steps.map((step) => step.shape)], seen = shapes.map(() => null);
     const reads = {
-      conv: (s, a, i) => [a[0] * s.stride[i] - s.padding[i], a[1] * s.stride[i] - s.padding[i] + (s.kernel[i] - 1) * (s.dilation || [1, 1])[i]],
-      transposed: (s, a, i) => [Math.ceil((a[0] + s.padding[i] - s.kernel[i] + 1) / s.stride[i]), Math.floor((a[1] + s.padding[i]) / s.stride[i])],
-      unpool: (s, a, i, from, to) => a.map((p) => Math.floor(p / Math.round(to / from))),
-      bilinear: function (s, a, i, from, to) {
-        const at = (p) => (s.corners ? (p * (from - 1)) / Math.max(1, to - 1) : ((p + 0.5) * from) / to - 0.5);
-        return [Math.floor(at(a[0])), Math.ceil(at(a[1]))];
+      conv(s, [first, last], i) {
+        const from = (p) => p * s.stride[i] - s.padding[i];
+        return [from(first), from(last) + (s.kernel[i] - 1) * (s.dilation || [1, 1])[i]];
       },
-      mean: (s, a, i, from) => [0, from - 1],
+      transposed(s, [first, last], i) {
+        const from = (p) => (p + s.padding[i]) / s.stride[i];
+        return [Math.ceil(from(first - s.kernel[i] + 1)), Math.floor(from(last))];
+      },
+      unpool: (s, span, i, from, to) => span.map((p) => Math.floor(p / Math.round(to / from))),
+      bilinear(s, [first, last], i, from, to) {
+        const at = s.corners
+          ? (p) => (p * (from - 1)) / Math.max(1, to - 1)
+          : (p) => ((p + 0.5) * from) / to - 0.5;
+        return [Math.floor(at(first)), Math.ceil(at(last))];
+      },
+      mean: (s, span, i, from) => [0, from - 1],
       spread: () => [0, 0],
-      crop: (s, a, i) => a.map((p) => s.first[i] + p * s.every[i]),
+      crop: (s, span, i) => span.map((p) => s.first[i] + p * s.every[i]),
     };
     reads.pool = reads.average = reads.conv;
     seen[k] = [[row, row], [column, column]];

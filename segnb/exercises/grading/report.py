@@ -12,13 +12,13 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8886; --good: light-dark(#17692f, #7ccf93); --open: light-dark(#9a4a00, #f0a860) }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere }
 h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin: 0 }
-.sum { margin-top: 0.2rem }
+.ep-sum { margin-top: 0.2rem }
 section { border-top: 1px solid var(--line); padding: 0.9rem 0 }
 header { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between }
 ul { list-style: none; padding: 0; margin: 0.4rem 0 } ul li { padding-left: 1.4em }
 ul li::before { display: inline-block; width: 1.4em; margin-left: -1.4em }
-.holds::before { content: "✓"; color: var(--good) } .open::before { content: "○"; color: var(--open) }
-.hint { border-left: 3px solid var(--open); padding-left: 0.8rem; margin: 0.6rem 0 }
+.ep-holds::before { content: "✓"; color: var(--good) } .ep-open::before { content: "○"; color: var(--open) }
+.ep-hint { border-left: 3px solid var(--open); padding-left: 0.8rem; margin: 0.6rem 0 }
 summary { cursor: pointer } code { font-size: 0.95em }
 @media print { body { margin: 0; max-width: none } section { break-inside: avoid } details { display: none } }
 """
@@ -52,12 +52,12 @@ def page(result: dict, exercises: dict[str, engine.Exercise]) -> str:
         if marks
         else "No points"
     )
-    problems = "".join(f'<p class="hint">{text(problem)}</p>' for _, problem in result["problems"])
+    problems = "".join(f'<p class="ep-hint">{text(problem)}</p>' for _, problem in result["problems"])
     sections = "".join(section(mark, exercises[mark["exercise"]]) for mark in marks)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{student}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>\n'
-        f'<body><h1>{student}</h1>\n<p class="sum">{points}</p>\n{problems}{sections}</body></html>\n'
+        f'<body><h1>{student}</h1>\n<p class="ep-sum">{points}</p>\n{problems}{sections}</body></html>\n'
     )
 
 
@@ -66,10 +66,10 @@ def section(mark: dict, exercise: engine.Exercise) -> str:
     full = mark["points"] == mark["max"]
     whats = [case.what for case in exercise.cases] if any(mark["passed"]) else []
     ticks = "".join(
-        f'<li class="{"holds" if holds else "open"}">{text(what)}</li>'
+        f'<li class="{"ep-holds" if holds else "ep-open"}">{text(what)}</li>'
         for what, holds in zip(whats, mark["passed"])
     )
-    hint = f'<p class="hint">{text(mark["hint"])}</p>' if mark["hint"] else ""
+    hint = f'<p class="ep-hint">{text(mark["hint"])}</p>' if mark["hint"] else ""
     steps = "".join(f"<li>{text(step)}</li>" for step in exercise.hints)
     more = "" if full else f"<details><summary>More hints</summary><ol>{steps}</ol></details>"
     return (

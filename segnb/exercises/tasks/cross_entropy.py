@@ -1,4 +1,4 @@
-"""The exercises of chapter 3, cross-entropy: prices and pulls to compute, broken losses to mend, a number to know."""
+"""The exercises of chapter 3, cross-entropy: prices and pulls to compute, broken losses to mend, runs to diagnose."""
 
 import math
 
@@ -6,7 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import segnb
+from segnb.exercises.comparing import show
 from segnb.exercises.engine import Case, Exercise, rand
+from segnb.exercises.kinds import predicts
 from segnb.exercises.probes import lived_in, noise
 from segnb.exercises.tasks.pictures import logits_and_mask
 
@@ -291,9 +294,12 @@ def train_twice(step, images, masks, optimiser):
     if optimiser != "SGD":
         net = lived_in(
             nn.Sequential(
-                nn.Conv2d(images.shape[1], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
+                nn.Conv2d(images.shape[1], 4, 3, padding=1, bias=False),
+                nn.BatchNorm2d(4),
+                nn.ReLU(),
+                nn.Conv2d(4, 2, 1),
             )
-        )
+        )  # no bias before batch norm: its gradient is rounding alone, and Adam makes whole steps of that
     made = {
         "SGD": lambda weights: torch.optim.SGD(weights, lr=0.5),
         "SGD with momentum": lambda weights: torch.optim.SGD(
@@ -390,3 +396,209 @@ EXERCISES = [
     MENDED_STEP,
     START_LOSS,
 ]
+
+# ---------------------------------------------------------------------------------------- voted_price
+
+
+def voted_price(logits, votes):
+    known = votes != 255
+    each = F.one_hot(votes.where(known, 0), logits.shape[1]) * known[..., None]
+    count = each.sum(0).movedim(-1, 1)
+    voters = count.sum(1, keepdim=True)
+    truth = count / voters.clamp_min(1)
+    price = -(truth * logits.log_softmax(1)).sum(1)
+    return price.sum() / (voters > 0).sum()
+
+
+def some_votes(seed, annotators=3, n=2, k=4):
+    """Logits, and the masks of several people, who left out different parts; the first row nobody labelled."""
+    logits, first = logits_and_mask(seed, n, k, 4, 5, void=0.2)
+    others = [
+        logits_and_mask(seed + 7 * more, n, k, 4, 5, void=0.15 * more)[1] for more in range(1, annotators)
+    ]
+    votes = torch.stack([first, *others])
+    votes[:, 0, 0] = 255
+    return logits, votes
+
+
+def mean_of(pick):
+    """A wrong price: some mean of cross-entropies of one mask each."""
+    return lambda logits, votes: F.cross_entropy(logits, pick(votes), ignore_index=255)
+
+
+ONE_PIXEL = torch.tensor([2.0, 0.5, -1.0]).reshape(1, 3, 1, 1)
+
+VOTED_PRICE = Exercise(
+    voted_price,
+    gradient=("logits",), points=3, minutes=14, difficulty=4, importance=4,
+    cases=(
+        Case(
+            "one pixel with the scores 2, 0.5 and −1, two votes for class 0 and one for class 1: 0.741",
+            (ONE_PIXEL, torch.tensor([0, 0, 1]).reshape(3, 1, 1, 1)),
+            "The prices of the classes 0 and 1 are 0.241 and 1.741; two thirds of the one and a third of the other.",
+        ),
+        Case(
+            "the third annotator leaves the pixel out: half and half, 0.991",
+            (ONE_PIXEL, torch.tensor([0, 255, 1]).reshape(3, 1, 1, 1)),
+            "Two people voted, so each vote is a half of the truth.",
+        ),
+        Case(
+            "two pixels, one with three votes and one with a single vote: both count the same, 0.991",
+            (ONE_PIXEL.repeat(1, 1, 1, 2), torch.tensor([[0, 255], [0, 1], [0, 255]]).reshape(3, 1, 1, 2)),
+            "(0.241 + 1.741)/2: each pixel that somebody labelled has one voice.",
+        ),
+        Case("three annotators, two images, a row that nobody labelled", some_votes),
+        Case("five annotators, three images of twenty classes", lambda seed: some_votes(seed, 5, 3, 20)),
+    ),
+    mistakes={
+        lambda logits, votes: F.cross_entropy(logits.repeat(len(votes), 1, 1, 1), votes.flatten(0, 1), ignore_index=255): "Every vote counts the same here, so a pixel with three votes has three voices. Make one truth of each pixel first, its shares of the votes, then take the mean over the pixels.",
+        lambda logits, votes: torch.stack([F.cross_entropy(logits, mask, ignore_index=255) for mask in votes]).nanmean(): "This is the mean of the annotators' losses. Whoever labels little has then as much to say as who labels all; the voices belong to the pixels.",
+        mean_of(lambda votes: votes.mode(0).values): "You let the majority decide. The minority's share belongs to the truth as well: that is what the net should learn of the doubt.",
+        "* known[..., None] → ": "Who left a pixel out is counted as a vote for class 0. After one_hot, take these votes out.",
+        lambda logits, votes: voted_price(logits, votes.where((votes != 255) | (votes == 255).all(0), 0)): "Who left a pixel out is counted as a vote for class 0. After one_hot, take these votes out.",
+        "(voters > 0).sum() → voters.numel()": "You divide by all pixels, those too that nobody labelled.",
+        "voters.clamp_min(1) → len(votes)": "You divide the votes by the number of annotators. Where one of them left a pixel out, the shares must still add up to 1.",
+        "-(truth * logits.log_softmax(1)).sum(1) → -(truth * logits.softmax(1)).sum(1).clamp_min(1e-9).log() * (voters[:, 0] > 0)": "This is the logarithm of a mean probability, which is satisfied with any class that somebody voted for. The mean of the logarithms is asked for: the price of each class times its share.",
+        "return price → return -price": "Your price is negative: minus the logarithm of a number below 1 is above 0.",
+    },
+    hints=(
+        "A class number is not enough for a pixel on which people disagree: its truth is a share for each class. Build it as N×K×H×W.",
+        "F.one_hot(votes.where(known, 0), K) * known[..., None] is A×N×H×W×K. Sum over the annotators, divide by how many voted, move the classes to place 1.",
+        "price = -(truth * logits.log_softmax(1)).sum(1), which is 0 where nobody voted; its sum, divided by the number of pixels that somebody labelled.",
+    ),
+)  # fmt: skip
+
+# ----------------------------------------------------------------------------------------- heard_twice
+
+
+def heard(weight, said):
+    """The share of the whole pull on the rare class's logit that comes from its own pixels: 2 in 100, in 100×100."""
+    logits = torch.tensor([1 - said, said]).log().reshape(1, 2, 1, 1).repeat(1, 1, 100, 100)
+    mask = torch.zeros(1, 100, 100, dtype=torch.int64)
+    mask[:, :2] = 1
+    logits.requires_grad_()
+    segnb.losses.cross_entropy(logits, mask, weight=torch.tensor([1.0, weight])).backward()
+    pull = logits.grad[0, 1].abs()
+    return (pull[mask[0] == 1].sum() / pull.sum()).item()
+
+
+def heard_twice():
+    return [0.5, heard(49.0, 0.02)]
+
+
+HEARD_TWICE = Exercise(
+    heard_twice,
+    literal=True, points=2, minutes=8, difficulty=3, importance=4,
+    cases=predicts(
+        (0, 1),
+        measure=lambda: heard(49.0, 0.02),
+        tolerance=5e-3,
+        slips={
+            0.5: "A half is what the rare class has with these weights at a net that gives every pixel a half, or without weights at this net. Here both come together.",
+            0.02: "That is its share without weights, at a net that gives every pixel a half.",
+        },
+    ),
+    hints=(
+        "Build the logits 1×2×100×100 from the logarithms of 0.98 and 0.02, requires_grad_(), and call the loss with its weights; then backward().",
+        "pull = logits.grad[0, 1].abs(): the sum over the 200 pixels of the rare class, divided by the sum over all.",
+        "A rare pixel pulls by 49 · 0.98, one of the others by 0.02, and there are 49 of them for each.",
+    ),
+)  # fmt: skip
+
+# --------------------------------------------------------------------------------------- four_patients
+
+
+def on_known(prices, mask):
+    """The mean over the labelled pixels."""
+    return prices[mask != 255].mean()
+
+
+def own_prices(log_p, mask):
+    return -log_p.gather(1, mask.where(mask != 255, 0)[:, None])[:, 0]
+
+
+PATIENTS = {
+    "A": ("void is learned as class 0", lambda z, y: own_prices(z.log_softmax(1), y).mean()),
+    "B": ("softmax is taken twice", lambda z, y: on_known(own_prices(z.softmax(1).log_softmax(1), y), y)),
+    "C": ("softmax runs along the batch", lambda z, y: on_known(own_prices(z.log_softmax(0), y), y)),
+    "D": (
+        "the sum over the labelled pixels is divided by all pixels",
+        lambda z, y: (own_prices(z.log_softmax(1), y) * (y != 255)).mean(),
+    ),
+}
+CAUSES = [
+    "no step is taken",
+    "softmax runs along the batch",
+    "softmax is taken twice",
+    "the labels are one too high",
+    "the loss is a sum, not a mean",
+    "the sum over the labelled pixels is divided by all pixels",
+    "void is learned as class 0",
+]
+
+
+def drives():
+    """Three pictures 3×3×12×20 of six classes; the bonnet, the lowest quarter, is black and void. And their masks."""
+    blocks = torch.randint(6, (3, 3, 5), generator=torch.Generator().manual_seed(4))
+    masks = blocks.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    colours = torch.tensor([[9, 9, 9], [9, 2, 2], [2, 9, 2], [2, 2, 9], [9, 9, 2], [3, 3, 3]]) / 10
+    images = colours[masks].movedim(-1, 1).clone()
+    images[:, :, 9:] = 0
+    masks[:, 9:] = 255
+    return images, masks
+
+
+def patient(letter):
+    """What one sees of a run: its loss at each of 150 steps, and the masks that the net gives to its three pictures."""
+    images, masks = drives()
+    draw = torch.Generator().manual_seed(1)
+    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 6, 1))
+    for weight in net.parameters():
+        weight.data = 0.3 * torch.randn(weight.shape, generator=draw)
+    net[2].weight.data *= 0
+    net[2].bias.data *= 0
+    optimiser, losses = torch.optim.Adam(net.parameters(), lr=0.05), []
+    for _ in range(150):
+        loss = PATIENTS[letter][1](net(images), masks)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses, net(images).argmax(1)
+
+
+def four_patients():
+    return [PATIENTS[letter][0] for letter in "ABCD"]
+
+
+def diagnosed(place, look):
+    """The property that the answer names the cause of one run."""
+
+    def holds(got):
+        if not isinstance(got, list) or len(got) != len(PATIENTS):
+            return 'Four causes are wanted, in the order of the runs A, B, C and D: ["...", ...].'
+        if got[place] not in CAUSES:
+            return f"{show(got[place])} is none of the causes. Copy one of them as it stands in the list."
+        letter = list(PATIENTS)[place]
+        return None if got[place] == PATIENTS[letter][0] else f"Not the cause of run {letter}. {look}"
+
+    return holds
+
+
+FOUR_PATIENTS = Exercise(
+    four_patients,
+    literal=True, points=4, minutes=12, difficulty=4, importance=5, short=True,
+    cases=(
+        Case("run A", holds=diagnosed(0, "It starts at ln 6 and ends near 0, and every labelled pixel is right. So look at those that nobody labelled: what does every one of them get?")),
+        Case("run B", holds=diagnosed(1, "It starts at ln 6, and most labelled pixels are right. Still the loss gets stuck just above 1.044. Which formula of the sheet has this floor?")),
+        Case("run C", holds=diagnosed(2, "It starts at 1.099, and with six classes ignorance costs 1.792. Of how many things is 1.099 the logarithm, and what are there so many of?")),
+        Case("run D", holds=diagnosed(3, "All that is labelled is right, and the loss ends near 0. Only its start is odd: divide it by ln 6, and compare with the share of something in the pictures.")),
+    ),
+    hints=(
+        "Three things to read off each run: where it starts (ln 6 = 1.792 is ignorance), where it ends, and which pixels of the masks are wrong.",
+        "A start that is too low: 1.099 is ln 3, and 1.344 is three quarters of ln 6. An end that is too high: 1.044 is ln(1 + 5/e).",
+        "A paints the bonnet in the first class's colour, all of it. B has the floor of a softmax of a softmax. C starts at the logarithm of the batch. D's start is too low by the share of void.",
+    ),
+)  # fmt: skip
+
+EXERCISES += [VOTED_PRICE, HEARD_TWICE, FOUR_PATIENTS]

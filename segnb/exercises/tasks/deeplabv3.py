@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from segnb.exercises.engine import Case, Exercise, rand
+from segnb.exercises.kinds import exposes, predicts
 from segnb.exercises.probes import Changed, lived_in, noise
 from segnb.exercises.tasks.pictures import logits_and_mask
 
@@ -513,3 +514,151 @@ EXERCISES = [
     FREEZE_NORMS,
     WHOLE_NOWHERE,
 ]
+
+# ------------------------------------------------------------------------------------------- atrous_tests
+
+
+def atrous_tests():
+    picture, kernel = torch.arange(1.0, 43).reshape(6, 7), torch.arange(25.0).reshape(5, 5)
+    return [(picture, kernel, 1), (picture, kernel, 6)]
+
+
+def cut_rate(picture, kernel, rate):
+    """A rate that is never let off the map."""
+    return atrous_conv(picture, kernel, min(rate, min(picture.shape) // 2))
+
+
+def may_be_laid(picture=None, kernel=None, rate=None, *more):
+    """Why these cannot be a picture, a kernel and a rate; None if they can."""
+    maps = [part for part in (picture, kernel) if isinstance(part, torch.Tensor) and part.ndim == 2]
+    if more or len(maps) < 2 or not all(part.is_floating_point() for part in maps):
+        return "it is (picture, kernel, rate), the first two float tensors with rows and columns."
+    if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+        return "kernels are square, their side odd."
+    if not isinstance(rate, int) or rate < 1:
+        return "the rate is a whole number, 1 or more."
+    return "pictures of at most 64×64 will do." if max(*picture.shape, *kernel.shape, rate) > 64 else None
+
+
+ATROUS_TESTS = Exercise(
+    atrous_tests,
+    literal=True, points=3, minutes=8, difficulty=3, importance=4,
+    cases=exposes(
+        atrous_conv,
+        {
+            "A, whose padding is the rate": lambda picture, kernel, rate: F.conv2d(picture[None, None], kernel[None, None], padding=rate, dilation=rate)[0, 0],
+            "B, which exchanges the kernel's rows and columns": lambda picture, kernel, rate: atrous_conv(picture, kernel.T, rate),
+            "C, which brings in on one side what leaves on the other": shifted_round,
+            "D, whose taps never leave the map": cut_rate,
+            "E, which lays the kernel upside down": lambda picture, kernel, rate: atrous_conv(picture, kernel.flip(0, 1), rate),
+        },
+        may_be_laid,
+    ),
+    hints=(
+        "A symmetric kernel hides B and E. A picture of zeros hides all five.",
+        "A is right for one size of kernel, D for every rate that fits. Which kernel, and which rate, do they not expect?",
+        "One 5×5 kernel of 25 different numbers at rate 1, and once more at a rate as large as the picture.",
+    ),
+)  # fmt: skip
+
+# --------------------------------------------------------------------------------------------- live_taps
+
+
+def live_taps():
+    met = F.conv2d(torch.ones(1, 1, 33, 65), torch.ones(1, 1, 3, 3), padding=24, dilation=24)
+    return [5, met.mean().item()]
+
+
+LIVE_TAPS = Exercise(
+    live_taps,
+    literal=True, minutes=4, difficulty=2, importance=3,
+    cases=predicts(
+        (0, 9),
+        measure=lambda: live_taps()[1],
+        slips={
+            (1 + 2 * 9 / 33) ** 2: "That is a map of 33×33. This one is 65 wide.",
+            (1 + 2 * 41 / 65) ** 2: "That is a map of 65×65. This one is 33 high.",
+            live_taps()[1] / 9: "That is the share of the nine. How many taps is it?",
+            4: "Four is the commonest number of live taps here. The mean over all places is asked for.",
+        },
+    ),
+    hints=(
+        "Lay a kernel of nine ones on a map of ones: what does each place of the result count?",
+        "F.conv2d(ones, kernel, padding=24, dilation=24), and the mean of it.",
+        "The map is torch.ones(1, 1, 33, 65), the kernel torch.ones(1, 1, 3, 3).",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------ finer_pooled
+
+
+def finer_pooled(net):
+    rate = 1
+    for layer in net:
+        if isinstance(layer, nn.Conv2d):
+            layer.dilation = (rate, rate)
+            layer.padding = (rate * (layer.kernel_size[0] // 2),) * 2
+        if isinstance(layer, nn.MaxPool2d):
+            lost, layer.stride, layer.dilation = layer.stride, 1, rate
+            rate *= lost
+
+
+def run_finer(finer_pooled, plan, image):
+    """Take the strides out of a net that has lived: plan holds a number of channels, or "pool", for each layer."""
+    layers, channels = [], image.shape[1]
+    for part in plan:
+        if part == "pool":
+            layers.append(nn.MaxPool2d(2, 2))
+            continue
+        side = 5 if part == 3 else 3  # kernels of two sizes
+        layers += [nn.Conv2d(channels, part, side, padding=side // 2), nn.ReLU()]
+        channels = part
+    net = lived_in(nn.Sequential(*layers)).eval()
+    before = [part.detach().clone() for part in net.parameters()]
+    finer_pooled(net)
+    if not all(torch.equal(old, now) for old, now in zip(before, net.parameters(), strict=True)):
+        raise Changed("Your function changes the weights. They are learned, and stay.")
+    with torch.no_grad():
+        return net(image)
+
+
+def finer_by(convs=True, pools=True, strides=True):
+    """A wrong way to a finer map: rates missing in the convolutions or the poolings, or strides left."""
+
+    def wrong(net):
+        kept = [getattr(layer, "stride", None) for layer in net]
+        finer_pooled(net)
+        for layer, stride in zip(net, kept, strict=True):
+            if isinstance(layer, nn.Conv2d) and not convs:
+                layer.dilation, layer.padding = (1, 1), (1, 1)
+            if isinstance(layer, nn.MaxPool2d):
+                layer.dilation = layer.dilation if pools else 1
+                layer.stride = layer.stride if strides else stride
+
+    return wrong
+
+
+FINER_POOLED = Exercise(
+    finer_pooled,
+    points=3, use=run_finer, minutes=8, difficulty=4, importance=4,
+    cases=(
+        Case("one pooling, then a convolution", lambda seed: ([2, "pool", 3], rand(seed, 1, 1, 8, 10))),
+        Case("two poolings with convolutions between", lambda seed: ([2, "pool", 3, "pool", 2], rand(seed, 2, 1, 12, 16)), "After a lost stride everything is read at the new rate."),
+        Case("two poolings on end: the second meets the finer map too", lambda seed: (["pool", "pool", 2], rand(seed, 1, 2, 12, 8)), "A pooling reads neighbours as well: nn.MaxPool2d has a dilation."),
+        Case("three poolings: a rate of 8 at the end", lambda seed: ([2, "pool", "pool", 2, "pool", 2], rand(seed, 1, 1, 24, 32))),
+    ),
+    mistakes={
+        finer_by(convs=False): "Your poolings are right. The convolutions behind them still read next neighbours, which are closer now than in training.",
+        finer_by(pools=False): "Your convolutions are right. A pooling behind a lost stride must spread as well: its two rows and columns were further apart.",
+        finer_by(convs=False, pools=False): "The strides are gone, and nothing is spread: every layer behind them sees a smaller piece than it has learned on.",
+        finer_by(strides=False): "The rates are right, and the strides are still there: the map is as coarse as before.",
+        lambda net: None: "Nothing has changed. Go through the layers and change stride, dilation and padding.",
+    },
+    hints=(
+        "Which layers read more than one place? Each of them must find the neighbours that it had.",
+        "Keep a rate, 1 at first. Convolution: dilation and padding (rate, rate). Pooling: stride 1, dilation rate, and afterwards rate *= 2.",
+        "layer.stride, layer.dilation = 1, rate changes an nn.MaxPool2d in place; an nn.Conv2d wants pairs: (rate, rate).",
+    ),
+)  # fmt: skip
+
+EXERCISES += [ATROUS_TESTS, LIVE_TAPS, FINER_POOLED]

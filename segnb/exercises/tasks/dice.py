@@ -1,9 +1,15 @@
-"""The exercises of chapter 4, Dice: overlaps to compute, a loss that counts void to mend, a number to measure."""
+"""The exercises of chapter 4, Dice: overlaps to compute, a loss that counts void to mend, tests to write, a net to wake."""
+
+import math
 
 import torch
 import torch.nn.functional as F
 
-from segnb.exercises.engine import Case, Exercise, rand
+import segnb
+from segnb.exercises.comparing import differ
+from segnb.exercises.engine import Case, Exercise, rand, wrong_answer
+from segnb.exercises.kinds import predicts, reaches, result
+from segnb.exercises.probes import Budget, Changed, Told
 from segnb.exercises.tasks.pictures import logits_and_mask
 
 # ------------------------------------------------------------------------------------------ dice_score
@@ -296,3 +302,211 @@ PULL_RATIO = Exercise(
 )  # fmt: skip
 
 EXERCISES = [DICE_SCORE, SOFT_DICE_LOSS, DICE_PULL, MEAN_AS_IOU, MENDED_DICE, START_BIAS, PULL_RATIO]
+
+# ------------------------------------------------------------------------------------------- dice_tests
+
+
+def five_dice(logits, mask):
+    known = (mask != 255)[:, None]
+    g = F.one_hot(mask.where(mask != 255, 0), logits.shape[1]).movedim(-1, 1) * known
+    p = logits.softmax(1) * known
+    axes = (0, 2, 3)
+    score = 2 * (p * g).sum(axes) / (p.sum(axes) + g.sum(axes))
+    there = g.sum(axes) > 0
+    return 1 - score[there].mean()
+
+
+def by_picture(logits, mask):
+    pairs = zip(logits.split(1), mask.split(1))
+    return torch.stack([five_dice(*pair) for pair in pairs]).mean()
+
+
+BROKEN_DICE = {
+    "A, which counts void in Σp": wrong_answer(five_dice, "logits.softmax(1) * known → logits.softmax(1)"),
+    "B, which counts a class that is not there as missed": wrong_answer(five_dice, "score[there] → score"),
+    "C, which sums over each picture": by_picture,
+    "D, which puts all classes into one sum": wrong_answer(
+        five_dice, ("axes = (0, 2, 3) → axes = (0, 1, 2, 3)", "score[there] → score")
+    ),
+}
+
+
+def dice_tests():
+    half, sure = torch.zeros(1, 2, 1, 3), 2.0 * torch.ones(1, 2, 1, 4)
+    sure[:, 1] = 0
+    nowhere = torch.zeros(1, 3, 1, 2)
+    nowhere[:, 2] = -30
+    return [
+        (half, torch.tensor([[[0, 1, 255]]])),
+        (nowhere, torch.tensor([[[0, 1]]])),
+        (torch.zeros(2, 2, 1, 2), torch.tensor([[[0, 0]], [[1, 1]]])),
+        (sure, torch.tensor([[[0, 0, 0, 1]]])),
+    ]
+
+
+def small_test(logits=None, mask=None, *more):
+    """None if these inputs may be asked about, else why not."""
+    tensors = isinstance(logits, torch.Tensor) and isinstance(mask, torch.Tensor)
+    if more or not tensors or logits.ndim != 4 or mask.ndim != 3 or not logits.is_floating_point():
+        return "it should be (logits, mask), float N×K×H×W and whole numbers N×H×W."
+    if mask.is_floating_point() or mask.shape != (logits.shape[0], *logits.shape[2:]):
+        return "the mask holds one whole number for each pixel of the logits."
+    if mask.numel() > 8:
+        return f"it has {mask.numel()} pixels. Eight are enough: then you can follow it on paper."
+    labels = mask[mask != 255]
+    if not labels.numel() or labels.min() < 0 or labels.max() >= logits.shape[1]:
+        return "the labels should be classes of the logits, and not all of them void."
+    return None
+
+
+def usable_tests(got):
+    if not isinstance(got, list) or len(got) != len(BROKEN_DICE):
+        return "Four tests are wanted, one for each broken loss: [(logits, mask), (logits, mask), ...]."
+    for number, inputs in enumerate(got, start=1):
+        told = small_test(*inputs) if isinstance(inputs, list) else "it should be a tuple (logits, mask)."
+        if told or result(five_dice, inputs) is None:
+            return f"Test {number} cannot be used: {told or 'the right loss has no finite answer to it.'}"
+    return None
+
+
+def gives_away(place):
+    """The property that the test at `place` tells its own broken loss from the right one, and no other."""
+
+    def holds(got):
+        if usable_tests(got):
+            return "First make every test one that can be used."
+        found = [
+            name
+            for name, broken in BROKEN_DICE.items()
+            if differ(result(broken, got[place]), result(five_dice, got[place]), 1e-3)
+        ]
+        own = list(BROKEN_DICE)[place]
+        if own not in found:
+            return f"Loss {own}, answers your test {place + 1} as the right one does."
+        if found != [own]:
+            other = next(name for name in found if name != own)
+            return f"Your test {place + 1} finds out loss {own}, but also loss {other}: a failing test would not say which."
+        return None
+
+    return holds
+
+
+DICE_TESTS = Exercise(
+    dice_tests,
+    literal=True, points=4, minutes=15, difficulty=4, importance=5, short=True,
+    cases=(
+        Case("four tests that can be used", holds=usable_tests),
+        *(Case(f"a test that finds out loss {name}, and no other", holds=gives_away(place)) for place, name in enumerate(BROKEN_DICE)),
+    ),
+    hints=(
+        "Take one test at a time, and ask of each loss what it needs to go wrong: a void pixel, a class that is nowhere, two pictures, classes of unequal size. A test has what its own loss needs and nothing of what the others need.",
+        "The sum over all classes is right where the classes have equal sizes and are called equally often: with logits of zeros and as many pixels of each class it agrees. For the absent class, make its logit −30, so that its p is nearly 0.",
+        "A: zeros for three pixels, labels 0, 1, 255. B: three classes, the third with logits of −30 and nowhere. C: zeros for two pictures, one all 0, one all 1. D: logits 2 and 0 everywhere, labels 0, 0, 0, 1.",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------- who_wakes
+
+
+def pull_on_one(loss):
+    """How hard a loss of segnb.losses pulls at the logit of one missed foreground pixel, of 4 among 64×64, to which the net gives 0.0001."""
+    logits = torch.zeros(1, 2, 64, 64)
+    logits[:, 1] = math.log(1e-4 / (1 - 1e-4))
+    mask = torch.zeros(1, 64, 64, dtype=torch.long)
+    mask[0, 30:32, 30:32] = 1
+    logits.requires_grad_()
+    getattr(segnb.losses, loss)(logits, mask).backward()
+    return logits.grad[0, 1, 30, 30].abs().item()
+
+
+MEASURED = {"cross-entropy": "cross_entropy", "Dice": "dice", "generalised Dice": "generalised_dice"}
+
+
+def who_wakes():
+    pulls = {name: pull_on_one(loss) for name, loss in MEASURED.items()}
+    guess, measured = list(pulls), sorted(pulls, key=pulls.get)
+    return [guess, measured[::-1]]
+
+
+WHO_WAKES = Exercise(
+    who_wakes,
+    literal=True, points=2, minutes=9, difficulty=3, importance=4,
+    cases=predicts(
+        list(MEASURED),
+        measure=lambda: who_wakes()[1],
+        slips={
+            ("generalised Dice", "Dice", "cross-entropy"): "That is the order at a net that gives every pixel a half. This one is sure: its foreground logit is log(0.0001/0.9999) everywhere.",
+            ("generalised Dice", "cross-entropy", "Dice"): "Take the logits as the task gives them: 0 for the background, log(0.0001/0.9999) for the foreground, in every pixel.",
+            ("Dice", "generalised Dice", "cross-entropy"): "This is the weakest first.",
+        },
+    ),
+    hints=(
+        "Make the logits, requires_grad_(), call a loss, backward(): logits.grad[0, 1, 30, 30] is the pull.",
+        "Each loss needs logits of its own, or the gradients add up; abs() before you compare.",
+        "losses = {'cross-entropy': segnb.losses.cross_entropy, ...}; sorted(losses, key=lambda name: -pull(losses[name])).",
+    ),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------- rare_recipe
+
+
+def rare_recipe(net, masks):
+    net.head.bias.data[1] = (masks == 1).float().mean().logit()
+    return segnb.losses.cross_entropy
+
+
+def specks(seed, number):
+    """Grey noise N×1×32×32 with three bright streaks and one bright square of 3×3, and the mask of the square."""
+    draw = torch.Generator().manual_seed(seed)
+    images = 0.3 + 0.1 * torch.randn(number, 1, 32, 32, generator=draw)
+    masks = torch.zeros(number, 32, 32, dtype=torch.long)
+    for image, mask in zip(images[:, 0], masks):
+        for row, column in torch.randint(2, 20, (3, 2), generator=draw).tolist():
+            image[row, column : column + 9] += 0.5
+        row, column = torch.randint(2, 27, (2,), generator=draw).tolist()
+        image[row : row + 3, column : column + 3] += 0.5
+        mask[row : row + 3, column : column + 3] = 1
+    return images, masks
+
+
+def run_rare_recipe(rare_recipe, seed):
+    """The IoU of the square on 32 unseen pictures, after 60 steps of four pictures by a recipe."""
+    net = segnb.models.UNet(1, 2, width=8, depth=1, padding="same", norm="batch")
+    Budget(net, steps=60, batch=4)
+    images, masks = segnb.exercises.dice.specks(seed, 64)
+    given = masks.clone()
+    loss = rare_recipe(net, given)
+    if not torch.equal(given, masks):
+        raise Changed("Your recipe changes the masks that the net is to learn. Leave them as they are.")
+    if not callable(loss):
+        raise Told("Your recipe should return the loss: a function that takes logits and masks.")
+    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-2, fused=True)
+    draw = torch.Generator().manual_seed(0)
+    for step in range(60):
+        optimiser.param_groups[0]["lr"] = 1e-2 * (1 - step / 60) ** 0.9
+        some = torch.randperm(64, generator=draw)[:4]
+        optimiser.zero_grad()
+        loss(net(images[some]), masks[some]).backward()
+        optimiser.step()
+    images, masks = segnb.exercises.dice.specks(1000 + seed, 32)
+    with torch.no_grad():
+        called = net.eval()(images).argmax(1)
+    return ((called & masks).sum() / (called | masks).sum()).item()
+
+
+RARE_RECIPE = Exercise(
+    rare_recipe,
+    use=run_rare_recipe, points=4, minutes=12, difficulty=4, importance=5,
+    cases=reaches(
+        "IoU of the square",
+        0.85,
+        "Where do the first of the sixty steps go? Say to how many pixels a fresh net gives the foreground a half, and how many have it.",
+    ),
+    hints=(
+        "Try it: segnb.exercises.dice.run_rare_recipe(recipe, 7), with a recipe that returns segnb.losses.cross_entropy and does nothing else. Class weights make it worse; why?",
+        "Nine pixels of 1,024 are foreground, and a fresh net gives it about a half everywhere. Which bias of net.head would start it at the share?",
+        "net.head.bias.data[1] = log(share/(1 − share)), the share counted from the masks. With that, segnb.losses.cross_entropy is enough.",
+    ),
+)  # fmt: skip
+
+EXERCISES += [DICE_TESTS, WHO_WAKES, RARE_RECIPE]

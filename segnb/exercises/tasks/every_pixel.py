@@ -1,9 +1,13 @@
 """The exercises of chapter 1, the task: what a mask answers, how it is painted and resized, and answers that only count."""
 
+import functools
+import itertools
+
 import torch
 import torch.nn.functional as F
 
-from segnb.exercises.engine import Case, Exercise
+from segnb.exercises.engine import Case, Exercise, differ, wrong_answer
+from segnb.exercises.kinds import exposes, predicts
 
 VOID = 255
 
@@ -498,3 +502,193 @@ EXERCISES = [
     CLASSES_OF_COLOURS,
     POLE_PIXELS,
 ]
+
+# ----------------------------------------------------------------------------------------- relabel_tests
+
+
+def relabel(ids, table):
+    """The numbers of a file made classes; table: pairs (number in the file, class). What is in no pair is void."""
+    mask = torch.full_like(ids, VOID)
+    for old, new in table:
+        mask[ids == old] = new
+    return mask
+
+
+def in_a_chain(ids, table):
+    mask = ids.where(torch.isin(ids, torch.tensor([old for old, _ in table])), VOID)
+    for old, new in table:
+        mask[mask == old] = new
+    return mask
+
+
+def without_class_0(ids, table):
+    mask = sum(new * (ids == old) for old, new in table)
+    return mask.where(mask > 0, VOID)
+
+
+def by_rank(ids, table):
+    mask = torch.full_like(ids, VOID)
+    for old, (_, new) in zip(ids.unique(), table):
+        mask[ids == old] = new
+    return mask
+
+
+def can_be_relabelled(*inputs):
+    """None, or why these are no inputs of `relabel` that somebody can check at a glance."""
+    if len(inputs) != 2 or not isinstance(inputs[0], torch.Tensor) or not isinstance(inputs[1], list):
+        return "it should be a tuple (ids, table): a tensor, and a list of pairs."
+    ids, table = inputs
+    if ids.dtype != torch.int64 or ids.ndim != 2 or not 1 <= ids.numel() <= 4:
+        return (
+            "ids should be an int64 tensor H×W of one to four pixels: a test is something one sees through."
+        )
+    pairs = [pair for pair in table if isinstance(pair, list) and len(pair) == 2]
+    numbers = [number for pair in pairs for number in pair] + ids.flatten().tolist()
+    if not table or len(pairs) < len(table) or not all(type(n) is int and 0 <= n <= 255 for n in numbers):
+        return "table should be a list of pairs (old, new), and all numbers whole ones from 0 to 255."
+    if len({old for old, _ in table}) < len(table):
+        return "one number of the file stands in two pairs, so nobody can say which class it is."
+    return None
+
+
+def relabel_tests():
+    chain = (torch.tensor([[7, 1]]), [(7, 1), (1, 2)])
+    unknown = (torch.tensor([[7, 9]]), [(7, 3)])
+    class_0 = (torch.tensor([[7]]), [(7, 0)])
+    absent = (torch.tensor([[8]]), [(7, 1), (8, 2)])
+    return [chain, unknown, class_0, absent]
+
+
+RELABEL_TESTS = Exercise(
+    relabel_tests,
+    literal=True, points=3, minutes=10, difficulty=3, importance=5, short=True,
+    cases=exposes(
+        relabel,
+        {
+            "version A, which changes a number that it has just written": in_a_chain,
+            "version B, which keeps a number that it does not know": wrong_answer(relabel, "torch.full_like(ids, VOID) → ids.clone()"),
+            "version C, which calls what it does not know class 0": wrong_answer(relabel, "VOID → 0"),
+            "version D, which takes class 0 for nothing": without_class_0,
+            "version E, which counts the numbers of this one picture": by_rank,
+        },
+        allowed=can_be_relabelled,
+    ),
+    hints=(
+        "Take each version by itself: which line differs from the right one, and which number has to stand in ids or in the table for that line to matter?",
+        "A: the class of one pair is the number of a later pair. B, C: a number that is in no pair. D: a pair (…, 0). E: a number of the table that this picture lacks.",
+        "(torch.tensor([[7, 1]]), [(7, 1), (1, 2)]) for A, (torch.tensor([[7, 9]]), [(7, 3)]) for B and C, (torch.tensor([[7]]), [(7, 0)]) for D",
+    ),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------- poles_returned
+
+
+# What the run gives, so that judging draws no street (a test holds them to the masks): pole pixels afterwards for each one
+# before; the share of the old ones that is pole again; the share of the new ones that was pole before; both of other runs.
+RATIO, FOUND, PRECISE, AT_48, SMALL = 1.1035, 0.4444, 0.4027, 0.8818, 0.0690
+
+
+@functools.cache
+def masks_of_val(many):
+    """The masks of the first streets of val, drawn once."""
+    from segnb.data import load
+
+    street = load("street", "val")
+    return torch.stack([street[i][1] for i in range(many)])
+
+
+def poles_returned():
+    masks = masks_of_val(40)
+    small = F.interpolate(masks[:, None].double(), size=(24, 32), mode="nearest-exact")
+    back = F.interpolate(small, size=(96, 128), mode="nearest-exact")[:, 0].long()
+    return [0.2, ((back == 2).sum() / (masks == 2).sum()).item()]
+
+
+POLES_RETURNED = Exercise(
+    poles_returned,
+    literal=True, points=2, minutes=6, difficulty=2, importance=4, short=True,
+    cases=predicts(
+        (0, 10),
+        measure=lambda: RATIO,
+        tolerance=0.005,
+        slips={
+            FOUND: "This is the share of the old pole pixels that are pole again. Asked for is how many are pole now, wherever they stand, for each one that was.",
+            PRECISE: "This is the share of today's pole pixels that were pole before. Asked for is how many there are, for each one that was.",
+            1 / RATIO: "You divide before by after. How many are there now, for each one that was?",
+            AT_48: "This is a mask of half the size and back. A quarter is asked for: 24×32.",
+            SMALL: "You count the pole pixels of the small masks. Enlarge these to 96×128 again, then count.",
+        },
+    ),
+    hints=(
+        "The guess is yours, and any will do. To measure: shrink all forty masks with \"nearest-exact\", enlarge them again, count class 2 before and after.",
+        "small = F.interpolate(masks[:, None].double(), size=(24, 32), mode=\"nearest-exact\"); the same with size=(96, 128) for the way back.",
+        "[guess, ((back == 2).sum() / (masks == 2).sum()).item()], both typed as numbers",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------ label_offset
+
+STEPS = [step for step in range(-17, 18) if step]  # pixels
+OFFSETS = [(down, right) for down in STEPS for right in STEPS if abs(down) != abs(right)]
+
+
+def my_offset(seed):
+    """One learner's own fault: the number of a street in val, and how far its mask has moved down and right; 109,888 of them.
+
+    Two learners in 1,088 share the answer. The seed comes from `variant`."""
+    return seed % 101, *OFFSETS[seed // 101 % len(OFFSETS)]
+
+
+@functools.cache
+def moved_pair(number, down, right):
+    """A street of val, and its mask moved by a few pixels; what leaves on one side comes in on the other."""
+    from segnb.data import load
+
+    image, mask = load("street", "val")[number]
+    return image, mask.roll((down, right), (0, 1))
+
+
+def label_offset(number, down, right):
+    image, mask = moved_pair(number, down, right)
+    moves = [(image - image.roll(1, axis)).abs().sum(0) for axis in (1, 2)]
+    edges = [mask != mask.roll(1, axis) for axis in (0, 1)]
+    colours, classes = torch.stack(moves), torch.stack(edges).float()
+    fits = {}
+    for step in itertools.product(range(-17, 18), repeat=2):
+        back = classes.roll((-step[0], -step[1]), (1, 2))
+        fits[step] = (colours * back).sum().item()
+    return list(max(fits, key=fits.get))
+
+
+def lies_there(got, number, down, right):
+    """None, or what is wrong with an offset, without saying the right one."""
+    if differ([] if isinstance(got, (int, float)) else got, [down, right], 0) is None:
+        return None
+    slips = {
+        "This is the way back. How far has the mask gone: down and right are positive?": [-down, -right],
+        "Both numbers are right, in the other order: down first, then right.": [right, down],
+        "This is the way back, and columns before rows. How far has the mask gone, down first, then right?": [-right, -down],
+    }  # fmt: skip
+    for told, slip in slips.items():
+        if differ(got, slip, 0) is None:
+            return told
+    if not isinstance(got, list) or len(got) != 2 or not all(place in STEPS for place in got):
+        return "Two whole numbers are wanted, [down, right], each from -17 to 17 and none 0."
+    known = "rows are" if got[0] == down else "columns are" if got[1] == right else ""
+    if known:
+        return f"The {known} right. What about the other number?"
+    return "Roll the mask back by your two numbers, and look: its outlines do not follow the picture's yet."
+
+
+LABEL_OFFSET = Exercise(
+    label_offset,
+    literal=True, points=2, minutes=7, difficulty=3, importance=4, short=True,
+    cases=(Case("how far the mask of your own street has moved", my_offset, holds=lies_there),),
+    hints=(
+        "Look at the picture's upper edge, or at what stands cut off on one side of the mask: there something has come in from the other side.",
+        "Where the mask changes its class, the picture changes its colour. For which step back is the change of colour along the mask's outlines largest? Try all 35·35.",
+        "colours = (picture - picture.roll(1, 1)).abs().sum(0), classes = strange != strange.roll(1, 0); of all steps take the one with the largest (colours * classes.roll((-down, -right), (0, 1))).sum().",
+    ),
+)  # fmt: skip
+
+EXERCISES += [RELABEL_TESTS, POLES_RETURNED, LABEL_OFFSET]

@@ -16,10 +16,11 @@ from segnb.exercises.probes import Changed, Told, lived_in, new_module, sealed, 
 
 
 def dense_to_convolution(dense, channels, size):
-    convolution = nn.Conv2d(channels, dense.out_features, size, bias=dense.bias is not None)
+    has_bias = dense.bias is not None
+    convolution = nn.Conv2d(channels, dense.out_features, size, bias=has_bias)
     with torch.no_grad():
         convolution.weight.copy_(dense.weight.reshape(convolution.weight.shape))
-        if dense.bias is not None:
+        if has_bias:
             convolution.bias.copy_(dense.bias)
     return convolution
 

@@ -3,8 +3,9 @@
 import torch
 import torch.nn.functional as F
 
-from segnb.exercises.engine import Case, Exercise
-from segnb.exercises.tasks.every_pixel import labels, my_street
+from segnb.exercises.engine import Case, Exercise, wrong_answer
+from segnb.exercises.kinds import exposes, predicts
+from segnb.exercises.tasks.every_pixel import labels, masks_of_val, my_street
 
 VOID = 255
 
@@ -488,3 +489,185 @@ EXERCISES = [
     INTERVAL,
     MOVED_IOU,
 ]
+
+# ------------------------------------------------------------------------------------------- edge_tests
+
+
+def edge_f1(guess, truth, near):
+    """How well two outlines agree, 0..1: what lies at most `near` pixels from the other one counts as found."""
+    edges = [outline(region).nonzero().double() for region in (guess, truth)]
+    apart = (edges[0][:, None] - edges[1]).norm(dim=2)
+    precision = (apart.amin(1) <= near).double().mean()
+    recall = (apart.amin(0) <= near).double().mean()
+    return 2 * precision * recall / (precision + recall).clamp(min=1e-9)
+
+
+def rim(region):
+    """An outline for which the picture's edge is one, too."""
+    return outline(F.pad(region, (1, 1, 1, 1)))[1:-1, 1:-1]
+
+
+EDGES_BROKEN = {
+    "version A, for which the picture's edge is an outline": wrong_answer(edge_f1, "outline( → rim("),
+    "version B, which asks only how much of the guess is near": wrong_answer(edge_f1, "2 * precision * recall / (precision + recall).clamp(min=1e-9) → precision"),
+    "version C, which asks for less than `near`": wrong_answer(edge_f1, "<= near → < near"),
+    "version D, which measures to all pixels of the truth": wrong_answer(edge_f1, "outline(region).nonzero().double() for region in (guess, truth) → region.nonzero().double() for region in (outline(guess), truth)"),
+    "version E, for which a step across a corner is as short as one along a side": wrong_answer(edge_f1, "norm(dim=2) → abs().amax(2)"),
+}  # fmt: skip
+
+
+def can_be_compared(*inputs):
+    """None, or why these are no inputs of `edge_f1` that somebody can check at a glance."""
+    if len(inputs) != 3 or not all(isinstance(region, torch.Tensor) for region in inputs[:2]):
+        return "it should be a tuple (guess, truth, near): two tensors and a number."
+    guess, truth, near = inputs
+    if guess.dtype != torch.bool or truth.dtype != torch.bool or guess.ndim != 2:
+        return "guess and truth should be boolean maps H×W: end them with .bool()."
+    if guess.shape != truth.shape or guess.numel() > 36:
+        return "guess and truth should be of one size, and of at most 36 pixels: a test is something one sees through."
+    if not isinstance(near, (int, float)) or not 0 <= near <= 6:
+        return "near should be a number of pixels from 0 to 6."
+    if not outline(guess).any() or not outline(truth).any():
+        return "one of the two regions has no outline. It needs a neighbour that does not belong to it."
+    return None
+
+
+def edge_tests():
+    half = torch.tensor([[1, 1, 0, 0], [1, 1, 0, 0]]).bool()
+    thick = F.pad(torch.ones(3, 3), (1, 1, 1, 1)).bool()
+    dot = torch.zeros(4, 4).bool()
+    dot[1, 1] = True
+    at_the_edge, in_the_middle = (half, half.flip(1), 1.5), (thick, thick, 0)
+    shares = (dot, dot | dot.roll(1, 1), 0)
+    aside, across = dot.roll(1, 1), dot.roll((1, 1), (0, 1))
+    return [at_the_edge, shares, (dot, aside, 1), in_the_middle, (dot, across, 1)]
+
+
+EDGE_TESTS = Exercise(
+    edge_tests,
+    literal=True, points=3, minutes=12, difficulty=4, importance=3, short=True,
+    cases=exposes(edge_f1, EDGES_BROKEN, allowed=can_be_compared),
+    hints=(
+        "Take each version by itself. What has to be true of two regions for its line to give another number than the right one?",
+        "A: a region that touches the picture's edge. B: a guess that is a part of the truth. C: a distance that is exactly near. D: a region with pixels that are no outline. E: a step across a corner, with near = 1.",
+        "dot = torch.zeros(4, 4).bool(); dot[1, 1] = True; then (dot, dot.roll(1, 0), 1) finds C, (dot, dot.roll((1, 1), (0, 1)), 1) finds E.",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------- pole_order
+
+FAULTS = ["fat", "half blind", "moved", "thin"]
+BY_POLES, BY_CARS = ["half blind", "fat", "moved", "thin"], ["moved", "fat", "thin", "half blind"]
+
+
+def four_faults(regions):
+    """One region in each of N pictures, N×H×W, spoiled in four ways: name → N×H×W."""
+    pixels = regions[:, None].float()
+    every_other = regions.clone()
+    every_other[::2] = False
+    return {
+        "fat": F.max_pool2d(pixels, 3, 1, 1)[:, 0] > 0,
+        "thin": -F.max_pool2d(-pixels, 3, 1, 1)[:, 0] > 0,
+        "moved": regions.roll(1, 2),
+        "half blind": every_other,
+    }
+
+
+def pole_order():
+    masks = masks_of_val(40)
+    truth, known = masks == 2, masks != 255
+    scores = {}
+    for name, guess in four_faults(truth).items():
+        both, either = (guess & truth)[known].sum(), (guess | truth)[known].sum()
+        scores[name] = (both / either).item()
+    order = sorted(scores, key=lambda name: -scores[name])
+    return [["moved", "fat", "thin", "half blind"], order]
+
+
+POLE_ORDER = Exercise(
+    pole_order,
+    literal=True, points=2, minutes=8, difficulty=2, importance=4,
+    cases=predicts(
+        FAULTS,
+        measure=lambda: BY_POLES,
+        slips={
+            tuple(BY_CARS): "This is the order for cars. Asked for are poles, class 2.",
+            tuple(reversed(BY_POLES)): "Your order begins with the worst. The guess with the highest IoU comes first.",
+            ("half blind", "thin", "moved", "fat"): "This is the order by the share of right pixels, which all that is no pole decides. IoU divides what is shared by the union.",
+        },
+    ),
+    hints=(
+        "The guess is yours, and any order will do. To measure: for each of the four, shared pixels divided by those of either, over all streets, where the truth is not 255.",
+        "truth = masks == 2; for each guess: (guess & truth)[known].sum() / (guess | truth)[known].sum(), with known = masks != 255.",
+        "Sort the four names by that number, the largest first: [your guess, that order].",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------ mended_curve
+
+
+def strange_log(masks):
+    """What a training wrote down after each of eight epochs: a matrix. Its net saw ever finer, but for one epoch."""
+    after = []
+    for step in (16, 12, 8, 6, 4, 24, 3, 2):
+        small = F.interpolate(masks[:, None].double(), size=(96 // step, 128 // step), mode="nearest-exact")
+        guess = F.interpolate(small, size=(96, 128), mode="nearest-exact")[:, 0].long()
+        after.append(count_pairs(masks, guess.where(guess != VOID, 3), 11))
+    return torch.stack(after).cumsum(0)
+
+
+def mended_curve(log):
+    each = log.diff(dim=0, prepend=torch.zeros_like(log[:1]))
+    right = each.diagonal(dim1=1, dim2=2).double()
+    union = each.sum(1) + each.sum(2) - right
+    return (right / union).nanmean(1)
+
+
+def scores_of(matrices):
+    return class_ious(matrices).nanmean(1)
+
+
+def logged(seed, epochs, **which):
+    return (some_matrices(seed, epochs, **which).cumsum(0),)
+
+
+def as_if_equal(log):
+    """Each epoch's share of a mean is taken out of the scores, as if scores could be subtracted."""
+    numbers = torch.arange(1, len(log) + 1)
+    return (scores_of(log) * numbers).diff(prepend=torch.zeros(1, dtype=torch.float64))
+
+
+MENDED_CURVE = Exercise(
+    mended_curve,
+    points=2, minutes=9, difficulty=3, importance=5, short=True,
+    cases=(
+        Case(
+            "two epochs of two classes, by hand",
+            (torch.tensor([[[2, 2], [2, 2]], [[6, 2], [2, 6]]]),),
+            "The second epoch alone counted [[4, 0], [0, 4]]: its mean IoU is 1. That of the first is 1/3.",
+        ),
+        Case("a log of one epoch is what it says", lambda seed: logged(seed, 1)),
+        Case(
+            "a class that comes up in the last epoch only",
+            (torch.tensor([[[3, 1, 0], [1, 3, 0], [0, 0, 0]], [[6, 1, 0], [1, 6, 0], [0, 1, 1]]]),),
+            "In the first epoch class 2 was nowhere and is left out; in the second one of its two pixels was found.",
+        ),
+        Case("a class that is only invented, and one that is nowhere", lambda seed: logged(seed, 4, classes=5, absent=(1,), invented=(3,))),
+        Case("six epochs", lambda seed: logged(seed, 6)),
+    ),
+    mistakes={
+        scores_of: "This is the curve of the log itself. Add up each matrix of the log: how many pixels does the last one hold, and how many the first? (Dividing by the number of epochs changes no quotient.)",
+        lambda log: scores_of(log.diff(dim=0)): "One epoch is missing: before the first one nothing was counted, so its matrix is the log's first.",
+        as_if_equal: "You take scores apart. A quotient of sums is no mean of quotients: subtract the matrices, then divide.",
+        lambda log: scores_of(log - log[:1]).nan_to_num(float(scores_of(log[:1])[0])): "You subtract the first matrix from all others. What the second epoch counted is still in the third: subtract the one before.",
+        "nanmean(1) → nan_to_num(0).mean(1)": "The matrices are right. A class that is nowhere in an epoch counts as 0 in yours: leave it out with nanmean.",
+        ".nanmean(1) → .nanmean()": "The matrices are right. This is one mean over all epochs: one number for each is wanted.",
+    },
+    hints=(
+        "Look at log.sum((1, 2)): how many pixels has each epoch counted? There is one set of streets.",
+        "Each matrix holds all epochs up to its own. What one epoch counted is the difference of two; before the first there was nothing.",
+        "each = log.diff(dim=0, prepend=torch.zeros_like(log[:1])); then the mean IoU of each of these matrices",
+    ),
+)  # fmt: skip
+
+EXERCISES += [EDGE_TESTS, POLE_ORDER, MENDED_CURVE]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import segnb.models.segnet
 from segnb.exercises.engine import Case, Exercise, rand, sizes
+from segnb.exercises.kinds import exposes, predicts
 from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------- pool_with_indices
@@ -614,3 +615,159 @@ EXERCISES = [
     MENDED_SEGNET,
     FRESH_STATISTICS,
 ]
+
+# ------------------------------------------------------------------------------------------ unpool_tests
+
+
+def unpool_tests():
+    values = torch.arange(1.0, 25).reshape(2, 2, 2, 3) - 12.5
+    top = torch.tensor([[0, 2, 4], [10, 12, 14]])
+    indices = torch.stack([top, top + 1, top + 5, top]).reshape(2, 2, 2, 3)
+    return [(values, indices, [4, 5])]
+
+
+def may_be_unpooled(values=None, indices=None, size=None, *more):
+    """Why these cannot be values, their places and a size; None if they can."""
+    maps = isinstance(values, Tensor) and isinstance(indices, Tensor) and values.ndim == 4
+    if more or not maps or values.shape != indices.shape or indices.is_floating_point():
+        return (
+            "it is (values, indices, size), two N×C×h×w tensors of equal shape, the second of whole numbers."
+        )
+    if not isinstance(size, list) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+        return "the size is a height and a width."
+    if not indices.numel() or indices.min() < 0 or indices.max() >= size[0] * size[1]:
+        return "an index lies outside the map."
+    lines = indices.flatten(2).sort(-1).values
+    return "two values of one map have the same place." if (lines.diff() == 0).any() else None
+
+
+UNPOOL_TESTS = Exercise(
+    unpool_tests,
+    literal=True, points=3, minutes=8, difficulty=3, importance=4,
+    cases=exposes(
+        unpool,
+        {
+            "A, which doubles and cuts": cut_after,
+            "B, which takes the first channel's indices for all": lambda values, indices, size: unpool(values, indices[:, :1].expand_as(indices), size),
+            "C, which takes the first image's indices for all": lambda values, indices, size: unpool(values, indices[:1].expand_as(indices), size),
+            "D, which counts down the columns": lambda values, indices, size: unpool(values, indices, size[::-1]).transpose(2, 3),
+            "E, which loses what is below zero": lambda values, indices, size: unpool(values, indices, size).relu(),
+        },
+        may_be_unpooled,
+    ),
+    hints=(
+        "One image, one channel, even sides, positive values: all but D are right on that.",
+        "Give two images and two channels, each with other places, a negative value, and an odd width.",
+        "F.max_pool2d(torch.randn(2, 2, 4, 5), 2, ceil_mode=True, return_indices=True) gives values and indices for the size [4, 5].",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------- corner_share
+
+
+def corner_share():
+    order = torch.randperm(128 * 128, generator=torch.Generator().manual_seed(0))
+    x = (order.reshape(1, 1, 128, 128) / 128**2 - 0.8).relu()
+    _, indices = F.max_pool2d(x, 2, return_indices=True)
+    corner = (indices // 128 % 2 == 0) & (indices % 128 % 2 == 0)
+    return [0.25, corner.float().mean().item()]
+
+
+def silent_share():
+    order = torch.randperm(128 * 128, generator=torch.Generator().manual_seed(0))
+    x = (order.reshape(1, 1, 128, 128) / 128**2 - 0.8).relu()
+    return (F.max_pool2d(x, 2) == 0).float().mean().item()
+
+
+CORNER_SHARE = Exercise(
+    corner_share,
+    literal=True, minutes=4, difficulty=3, importance=3,
+    cases=predicts(
+        (0, 1),
+        measure=lambda: corner_share()[1],
+        slips={
+            0.25: "A quarter is what four equal chances would give. Measure it: after a ReLU many windows are ties.",
+            0.2: "A fifth is the share of numbers that the ReLU lets through. How many windows remember their corner?",
+            silent_share(): "These are the windows of four zeros. Add those whose corner has won.",
+            1 - corner_share()[1]: "These are the other three places together.",
+        },
+    ),
+    hints=(
+        "How many windows hold four zeros? Which place does pooling remember there?",
+        "An index is row · width + column. The corner has an even row and an even column.",
+        "corner = (indices // 128 % 2 == 0) & (indices % 128 % 2 == 0), and its mean.",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------- night_and_day
+
+
+def night_and_day(net, images):
+    modes = [(part, part.training) for part in net.modules()]
+    net.eval()
+    with torch.no_grad():
+        masks = [net(image[None])[0].argmax(0) for image in images]
+    for part, mode in modes:
+        part.training = mode
+    return masks
+
+
+def run_night(night_and_day, training, images):
+    """Predict with a net that has lived, one part in the other mode; then look at what the call left behind."""
+    stage = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5))
+    net = lived_in(nn.Sequential(stage, nn.Conv2d(4, 3, 1), nn.BatchNorm2d(3))).train(training)
+    net[0].train(not training)
+    modes = [part.training for part in net.modules()]
+    before = {name: part.clone() for name, part in net.state_dict().items()}
+    masks = night_and_day(net, images)
+    moved = sum(not torch.equal(before[name], part) for name, part in net.state_dict().items())
+    return {
+        "the masks": masks,
+        "how many numbers of the net the pictures have moved": moved,
+        "how many parts are in another mode than before": sum(
+            part.training != mode for part, mode in zip(net.modules(), modes, strict=True)
+        ),
+    }
+
+
+def predicted_in(mode, back=True):
+    """A wrong prediction: in another mode, or one that leaves the net in it."""
+
+    def wrong(net, images):
+        modes = [(part, part.training) for part in net.modules()]
+        net.train(mode)
+        with torch.no_grad():
+            masks = [net(image[None])[0].argmax(0) for image in images]
+        for part, kept in modes if back else ():
+            part.training = kept
+        return masks
+
+    return wrong
+
+
+def some_pictures(seed, *sizes):
+    return [3 * rand(seed + n, 2, *size) * (n + 1) for n, size in enumerate(sizes)]
+
+
+NIGHT_AND_DAY = Exercise(
+    night_and_day,
+    points=2, use=run_night, minutes=5, difficulty=2, importance=5,
+    cases=(
+        Case("one picture, a net in evaluation", lambda seed: (False, some_pictures(seed, (6, 8)))),
+        Case("three pictures of unequal sizes, a net in training", lambda seed: (True, some_pictures(seed, (6, 8), (7, 5), (9, 9)))),
+        Case("many pictures, brighter and brighter", lambda seed: (True, some_pictures(seed, *[(8, 9)] * 6))),
+    ),
+    mistakes={
+        predicted_in(True, back=False): "This is the colleague's function: in training mode each picture is normalised by itself, and moves the statistics.",
+        predicted_in(True): "The modes come back, and yet the pictures are met in training mode: they move the statistics.",
+        predicted_in(False, back=False): "The masks are right. But the net is left in eval mode: whoever was training goes on with frozen statistics.",
+        "part.training = mode → part.train(modes[0][1])": "You put the whole net into one mode. A part may have been in another: keep each part's own.",
+    },
+    hints=(
+        "The order of the pictures matters. What in the net remembers those that came before?",
+        "net.eval() stops it. Whoever calls you may be training: keep the modes of net.modules() first and put them back at the end.",
+        "modes = [(part, part.training) for part in net.modules()]; at the end part.training = mode for each.",
+    ),
+)  # fmt: skip
+
+EXERCISES += [UNPOOL_TESTS, CORNER_SHARE, NIGHT_AND_DAY]

@@ -233,9 +233,68 @@ def he_then_zero(net):
     scores_only(net)
 
 
+def by_state(dense, channels, size):
+    layer = nn.Conv2d(channels, dense.out_features, size, bias=dense.bias is not None)
+    state = {name: part.detach().clone() for name, part in dense.state_dict().items()}
+    layer.load_state_dict(state | {"weight": state["weight"].view_as(layer.weight)})
+    return layer
+
+
+def neuron_by_neuron(dense, channels, size):
+    layer = nn.Conv2d(channels, dense.out_features, (size, size), bias=dense.bias is not None)
+    for k in range(dense.out_features):
+        for c in range(channels):
+            one = dense.weight[k, c * size * size : (c + 1) * size * size]
+            layer.weight.data[k, c] = one.detach().reshape(size, size)
+        if dense.bias is not None:
+            layer.bias.data[k] = dense.bias[k].item()
+    return layer
+
+
+class AsConvolution(nn.Conv2d):
+    def __init__(self, dense, channels, size):
+        super().__init__(channels, dense.out_features, size, bias=dense.bias is not None)
+        with torch.no_grad():
+            for mine, given in zip(self.parameters(), dense.parameters()):
+                mine.copy_(given.view(mine.shape))
+
+
+def by_slices(net, image):
+    def cut(x, first, like):
+        height, width = like.shape[-2:]
+        return x[..., first : first + height, first : first + width]
+
+    x, kept = net.normalise(image), {}
+    for level in range(1, 6):
+        x = getattr(net, f"pool{level}")(getattr(net, f"conv{level}")(x))
+        kept[level] = x
+    x = net.upscore2(net.score(net.fc7(net.fc6(x))))
+    x = net.upscore_pool4(x + cut(net.score_pool4(kept[4]), 5, x))
+    x = net.upscore8(x + cut(net.score_pool3(kept[3]), 9, x))
+    return cut(x, 31, image)
+
+
+def in_two_ways_up(net, image):
+    names = [f"{part}{level}" for level in range(1, 6) for part in ("conv", "pool")] + ["fc6", "fc7", "score"]
+    maps = {}
+    x = net.normalise(image)
+    for name in names:
+        maps[name] = x = getattr(net, name)(x)
+    for up, skip, score, first in (
+        ("upscore2", "pool4", "score_pool4", 5),
+        ("upscore_pool4", "pool3", "score_pool3", 9),
+    ):
+        x = getattr(net, up)(x)
+        x = torch.add(crop(getattr(net, score)(maps[skip]), first, x), x)
+    return crop(net.upscore8(x), 31, image)
+
+
 RIGHT = {
     "dense_to_convolution": [
         lambda dense, channels, size: convolution(dense, dense.weight.unflatten(1, (channels, size, size))),
+        by_state,
+        neuron_by_neuron,
+        AsConvolution,
     ],
     "bilinear_kernel": [package_kernel, product(tent_of)],
     "mended_upsampling": [by_eye, one_map_at_a_time, lambda scores, factor: BilinearUpsampling(scores.shape[1], factor)(scores)],
@@ -244,7 +303,7 @@ RIGHT = {
         lambda padding, stride: torch.tensor(fcn.crop_offset(padding, stride)),
         lambda padding, stride: padding - 65 - stride // 2,
     ],
-    "mended_fcn": [run],
+    "mended_fcn": [run, by_slices, in_two_ways_up],
     "start_weights": [fill(he), he_then_zero],
     "for_caffe": [caffe, lambda image: caffe(image).double(), lambda image: 255 * (image[:, [2, 1, 0]] - torch.tensor([104.00698793, 116.66876762, 122.67891434])[None, :, None, None] / 255)],
     "rate_factor": [height * width, float(height * width)],

@@ -7,6 +7,7 @@ from torch import nn
 import segnb
 from segnb.exercises import segnet, variant
 from tests.exercises.answers import answers_of
+from tests.exercises.tasks import test_segnet_more as more
 from tests.models.test_segnet import overwritten
 
 # --------------------------------------------------------------------------- wrong: (answer, its own hint)
@@ -304,6 +305,30 @@ def by_places(x):
     return places.gather(0, best)[0], counts.gather(0, best)[0]
 
 
+def by_recursion(net, image):
+    def through(x, level):
+        x = net.encoder[level](x)
+        small, places = net.pool[level](x)
+        if level + 1 < len(net.encoder):
+            small = through(small, level + 1)
+        place = len(net.encoder) - 1 - level
+        return net.decoder[place](net.unpool[place](small, places, output_size=x.shape))
+
+    return net.head(through(net.normalise(image), 0))
+
+
+def with_functions(net, image):
+    x, places, sizes = net.normalise(image), [], []
+    for stage in net.encoder:
+        x = stage(x)
+        sizes.append(x.shape[-2:])
+        x, index = F.max_pool2d(x, 2, return_indices=True, ceil_mode=True)
+        places.append(index)
+    for stage, index, size in zip(net.decoder, places[::-1], sizes[::-1]):
+        x = stage(F.max_unpool2d(x, index, 2, output_size=size))
+    return net.head(x)
+
+
 RIGHT = {
     "pool_with_indices": [library, by_places],
     "unpool": [
@@ -317,7 +342,7 @@ RIGHT = {
     "lands_at": [[index // (width + 1), index % (width + 1)], divmod(index, width + 1)],
     "kept_bytes": [summed(), lambda *given: round(summed()(*given))],
     "mirrored_stage": [Mirrored, course_stage],
-    "mended_segnet": [run],
+    "mended_segnet": [run, by_recursion, with_functions],
     "fresh_statistics": [estimate, lambda net, batches: estimate(net.apply(lambda m: None), tuple(batches))],
 }  # fmt: skip
 
@@ -326,7 +351,10 @@ RIGHT = {
     test_a_wrong_answer_meets_its_own_hint,
     test_a_right_answer_in_other_words_passes,
     test_every_exercise_of_the_chapter_has_its_answers_here,
-) = answers_of(segnet.EXERCISES, WRONG, RIGHT)
+) = answers_of(segnet.EXERCISES[:8], WRONG, RIGHT)
+
+# All answers of the chapter, where they are looked for by its name.
+WRONG, RIGHT = WRONG | more.WRONG, RIGHT | more.RIGHT
 
 
 def test_the_references_are_the_library_and_the_course_s_net():

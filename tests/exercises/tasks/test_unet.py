@@ -292,6 +292,28 @@ def by_gather(logits, mask):
     return -logits.log_softmax(1).gather(1, centre(logits, mask)[:, None]).mean()
 
 
+def by_recursion(net, image, level=0):
+    if level == len(net.encoder):
+        return net.bottom(image)
+    kept = net.encoder[level](image)
+    below = by_recursion(net, net.pool(kept), level + 1)
+    place = len(net.encoder) - 1 - level
+    x = net.decoder[place](segnb.models.unet.crop_and_concat(kept, net.upconv[place](below)))
+    return net.head(x) if level == 0 else x
+
+
+def from_a_list(net, image):
+    skips = [net.encoder[0](image)]
+    for block in list(net.encoder)[1:]:
+        skips.append(block(net.pool(skips[-1])))
+    x = net.bottom(net.pool(skips[-1]))
+    for n in range(len(skips)):
+        up, skip = net.upconv[n](x), skips[-1 - n]
+        top, left = ((a - b) // 2 for a, b in zip(skip.shape[-2:], up.shape[-2:]))
+        x = net.decoder[n](torch.cat([skip[..., top:, left:][..., : up.shape[-2], : up.shape[-1]], up], 1))
+    return net.head(x)
+
+
 RIGHT = {
     "double_conv": [TwoConvolutions, DoubleConv, lambda i, o: conv_relu(i, o, o)],
     "crop_and_concat": [package_crop, crop_by_padding, crop_by_narrow],
@@ -304,7 +326,7 @@ RIGHT = {
         brute_weights(lambda a, b, w, s: w * torch.exp(-((a + b) ** 2) / (2 * s**2))),
         brute_weights(lambda a, b, w, s: w * torch.exp(-0.5 * ((a + b) / s).square())),
     ],
-    "mended_forward": [forward_with(join=crop_by_padding)],
+    "mended_forward": [forward_with(join=crop_by_padding), by_recursion, from_a_list],
     "mended_loss": [normalised, by_gather],
     "tile_step": [384, 384.0, 388 // 16 * 16],
     "net_parameters": [
