@@ -9,7 +9,7 @@ from torch import nn
 
 import segnb.models.fcn
 from segnb.exercises.engine import Case, Exercise, rand
-from segnb.exercises.kinds import predicts
+from segnb.exercises.kinds import exposes, predicts
 from segnb.exercises.probes import Changed, Told, lived_in, new_module, sealed, slopes, untouched
 
 # ---------------------------------------------------------------------------------- dense_to_convolution
@@ -205,6 +205,55 @@ MENDED_UPSAMPLING = Exercise(
         "A transposed convolution from K classes to K classes has K·K kernels. Which of them should be zero?",
         "groups=K keeps the classes apart, and the weight is then K×1×2s×2s.",
         "F.conv_transpose2d(scores, kernel.repeat(K, 1, 1, 1), stride=factor, groups=K).",
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------- crop_offset
+
+
+def crop_offset(padding, stride):
+    place, step = 1.0 - padding, 1
+    for _ in range(5):  # poolings
+        place, step = place + step / 2, 2 * step
+    place = place + 3 * step  # fc6
+    while step > stride:  # ×2 for every skip
+        place, step = place - 1.5 * step / 2, step // 2
+    return round(-(place - (stride - 0.5)))
+
+
+CROP_OFFSET = Exercise(
+    crop_offset,
+    points=2, minutes=12, difficulty=4, importance=2,
+    cases=(
+        Case(
+            "FCN-32s with its padding of 100: 19",
+            (100, 32),
+            "The first score lies at 12.5; a stamp of 64 pixels starts 31.5 before that.",
+        ),
+        Case("FCN-16s: 27", (100, 16), "Enlarge twice first: 12.5 − 24 = −11.5. Then a stamp of 32 pixels."),
+        Case("FCN-8s: 31", (100, 8), "Enlarge twice, and twice again: 12.5 − 24 − 12. Then a stamp of 16."),
+        Case(
+            "a padding of 97, the least that will do: 16 for FCN-32s",
+            (97, 32),
+            "Every pixel less of padding moves everything by one.",
+        ),
+        Case("a padding of 120, FCN-8s: 51", (120, 8)),
+        Case("any padding, FCN-16s", lambda seed: (101 + seed % 60, 16)),
+        Case("any padding, FCN-32s", lambda seed: (121 + seed % 60, 32)),
+    ),
+    mistakes={
+        lambda padding, stride: {32: 19, 16: 27, 8: 31}[stride]: "These are the crops for a padding of 100, whatever the padding is. Each pixel of padding more moves them by one.",
+        lambda padding, stride: padding - 81: "This is the crop of FCN-32s for every net. With skips the way up goes in steps of two first, and starts elsewhere.",
+        lambda padding, stride: padding - {32: 69, 16: 73, 8: 81}[stride]: "You have 32s and 8s the wrong way round: more steps of two start earlier, so they need the larger crop.",
+        lambda padding, stride: crop_offset(padding, stride) + 96: "fc6 is 7×7 and unpadded: the centre of its first window is three steps of 32 inside pool5.",
+        lambda padding, stride: crop_offset(padding, stride) - 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at 2 − p.",
+        lambda padding, stride: crop_offset(padding, stride) + 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at −p.",
+        lambda padding, stride: padding: "The padding moves the first map by 99. Five poolings, fc6 and the stamps move it too.",
+    },
+    hints=(
+        "Follow the centre of the first pixel of each map, in pixels of the image. It starts at 1 − padding.",
+        "A pooling moves it by half a step and doubles the step; fc6 by three steps; an enlargement by s by −(s − ½) new steps.",
+        "The result is padding − 81, − 73 or − 69 for 32, 16 and 8; write down why.",
     ),
 )  # fmt: skip
 
@@ -440,73 +489,64 @@ EXERCISES = [
     DENSE_TO_CONVOLUTION,
     BILINEAR_KERNEL,
     MENDED_UPSAMPLING,
+    CROP_OFFSET,
     MENDED_FCN,
     START_WEIGHTS,
     FOR_CAFFE,
     RATE_FACTOR,
 ]
 
-# --------------------------------------------------------------------------------- fully_convolutional
+# -------------------------------------------------------------------------------------- upsampling_tests
 
 
-def fully_convolutional(net, size):
-    layers = []
-    for layer in net:
-        if isinstance(layer, nn.Linear):
-            channels = layer.in_features // size**2
-            new = nn.Conv2d(channels, layer.out_features, size)
-            with torch.no_grad():
-                new.weight.copy_(layer.weight.reshape(new.weight.shape))
-                new.bias.copy_(layer.bias)
-            size = 1  # the next dense layer reads a map of one pixel
-        elif isinstance(layer, nn.BatchNorm1d):
-            new = nn.BatchNorm2d(layer.num_features)
-            new.load_state_dict(layer.state_dict())
-        elif isinstance(layer, nn.Conv2d):
-            new = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size)
-            new.load_state_dict(layer.state_dict())
-        else:
-            new = layer
-        if not isinstance(layer, nn.Flatten):
-            layers.append(new)
-    return nn.Sequential(*layers)
+def upsampling_tests():
+    scores = torch.arange(1.0, 25).reshape(2, 2, 2, 3)
+    return [(scores, 4)]
 
 
-def run_sliding(fully_convolutional, size, classes, normed, image):
-    """Make a small classifier whose last map is size×size fully convolutional, and run it on the image."""
-    norm = [nn.BatchNorm1d(5)] if normed else []
-    start = [nn.Conv2d(image.shape[1], 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
-    net = nn.Sequential(*start, nn.Linear(3 * size**2, 5), *norm, nn.ReLU(), nn.Linear(5, classes))
-    net = lived_in(net).eval()
-    with untouched(net=net):
-        made = new_module(fully_convolutional(net, size), "fully_convolutional", net)
-    result = made.eval()(image)
-    sizes = [slope.abs().sum().item() for slope in slopes(result, made)]
-    return {"the scores": result.detach(), "the sizes of the gradients": sorted(sizes)}
+def padded_with_zeros(scores, factor):
+    inner = F.interpolate(scores, scale_factor=factor, mode="bilinear")
+    return F.pad(inner, [factor // 2, factor - factor // 2] * 2)
 
 
-FULLY_CONVOLUTIONAL = Exercise(
-    fully_convolutional,
-    points=3, use=run_sliding, minutes=12, difficulty=4, importance=5, short=True,
-    cases=(
-        Case(
-            "at its own size: one channel, 10×10, a last map of 4×4, gives 2×3×1×1",
-            lambda seed: (4, 3, False, rand(seed, 2, 1, 10, 10)),
-            "The first dense layer reads a map of 4×4; what does the second one read?",
-        ),
-        Case("with a batch norm between the dense layers", lambda seed: (3, 4, True, rand(seed, 2, 2, 8, 8))),
-        Case("on a larger picture, 15×20: a map of scores", lambda seed: (4, 20, True, rand(seed, 1, 1, 15, 20))),
-        Case("another map, 2×2, three pictures", lambda seed: (2, 2, False, rand(seed, 3, 3, 9, 12))),
+def in_steps_of_two(scores, factor):
+    while factor % 2 == 0:
+        scores, factor = mended_upsampling(scores, 2), factor // 2
+    return mended_upsampling(scores, factor) if factor > 1 else scores
+
+
+def first_picture_s(scores, factor):
+    return mended_upsampling(scores[:1], factor).repeat(len(scores), 1, 1, 1)
+
+
+def may_be_enlarged(scores=None, factor=None, *more):
+    """Why these cannot be scores and a factor; None if they can."""
+    if more or not isinstance(scores, torch.Tensor) or scores.ndim != 4 or scores.dtype != torch.float32:
+        return "it is (scores, factor), and the scores are a float32 tensor N×K×h×w."
+    if not scores.numel():
+        return "there is no score in it."
+    if type(factor) is not int or not 2 <= factor <= 32:
+        return "the factor is a whole number from 2 to 32."
+    return None
+
+
+UPSAMPLING_TESTS = Exercise(
+    upsampling_tests,
+    literal=True, points=2, minutes=6, difficulty=3, importance=4,
+    cases=exposes(
+        mended_upsampling,
+        {
+            "A, which mixes the classes": all_pairs,
+            "B, which fills the border with zeros": padded_with_zeros,
+            "C, which gives every picture the first one's scores": first_picture_s,
+            "D, which enlarges in steps of two": in_steps_of_two,
+        },
+        may_be_enlarged,
     ),
-    mistakes={
-        "new.load_state_dict(layer.state_dict())\n        elif → pass\n        elif": "Your batch norm is a fresh one. Its γ, β, mean and variance belong to the trained net: copy all four.",
-        "layer.weight.reshape(new.weight.shape) → layer.weight.reshape(new.weight.shape).transpose(2, 3)": "Rows and columns of your kernels are swapped. A plain reshape is enough.",
-        "new.bias.copy_(layer.bias) → new.bias.zero_()": "The kernels are right. The dense layers have biases too.",
-    },
     hints=(
-        "Go through the layers one by one. Which can stay as they are, which must change, and which must go?",
-        "Only the first dense layer reads size×size. What it gives is a map of one pixel, so the next is a 1×1 convolution; BatchNorm1d becomes BatchNorm2d.",
-        "For a dense layer: nn.Conv2d(in_features // size**2, out_features, size) with its weights reshaped, then size = 1. Copy the convolutions too; leave Flatten out.",
+        "B goes wrong where the stamps of the outermost scores lie. What does a single point in the middle say about that?",
+        "One step of two is right. Which factors need two steps?",
+        "One input will do: two pictures, two classes, all scores different and above zero, and a factor of 4.",
     ),
 )  # fmt: skip
 
@@ -519,7 +559,7 @@ def reach_of_score():
 
 REACH_OF_SCORE = Exercise(
     reach_of_score,
-    literal=True, minutes=5, difficulty=3, importance=3,
+    literal=True, minutes=4, difficulty=3, importance=3,
     cases=predicts(
         (1, 500),
         measure=lambda: 88,
@@ -561,7 +601,7 @@ def symptoms(seed):
 
 MENDED_OFFSETS = Exercise(
     mended_offsets,
-    points=2, minutes=8, difficulty=3, importance=4,
+    points=2, minutes=6, difficulty=3, importance=4, short=True,
     cases=(
         Case(
             "only the last crop is wrong: all three lie 12 too low",
@@ -585,8 +625,9 @@ MENDED_OFFSETS = Exercise(
     mistakes={
         ("(of_pool4 - of_score) → of_pool4", "(of_pool3 - of_score) → of_pool3"): "You mend each skip by its whole shift. Part of that is the last crop's, which moves everything: take it off first.",
         ("// 16 → // 1", "// 8 → // 1"): "The skips are cut in their own pixels: one of pool4's is 16 of the picture's, one of pool3's is 8.",
-        ("// 16 → // 8", "// 8 → // 16"): "pool4 has been halved four times and pool3 three times: a pixel of pool4 is 16 of the picture's.",
+        ("4 - of_score) // 16 → 4 - of_score) // 8", "3 - of_score) // 8 → 3 - of_score) // 16"): "pool4 has been halved four times and pool3 three times: a pixel of pool4 is 16 of the picture's.",
         ("4 + (of → 4 - (of", "3 + (of → 3 - (of", "end + → end -"): "The other way: what lies too low must be cut further down, so that it moves up.",
+        lambda offsets, shifts: [5, 9, 31]: "These are the offsets of the chapter's net. Another padding wants others: take those that are given, and mend them.",
         "end + of_score → end": "The last crop is still wrong. What the score alone shows is its shift.",
     },
     hints=(
@@ -596,4 +637,4 @@ MENDED_OFFSETS = Exercise(
     ),
 )  # fmt: skip
 
-EXERCISES += [FULLY_CONVOLUTIONAL, REACH_OF_SCORE, MENDED_OFFSETS]
+EXERCISES += [UPSAMPLING_TESTS, REACH_OF_SCORE, MENDED_OFFSETS]

@@ -582,7 +582,7 @@ def may_be_cropped(*inputs):
 
 CROP_TESTS = Exercise(
     crop_tests,
-    literal=True, points=2, minutes=10, difficulty=3, importance=4, short=True,
+    literal=True, points=2, minutes=6, difficulty=3, importance=4, short=True,
     cases=exposes(
         crop_and_concat,
         {
@@ -609,7 +609,7 @@ def price_of_tiles():
 
 PRICE_OF_TILES = Exercise(
     price_of_tiles,
-    literal=True, minutes=6, difficulty=3, importance=4,
+    literal=True, minutes=4, difficulty=3, importance=4,
     cases=predicts(
         (0, 10_000),
         measure=lambda: (204 / 20) ** 2 / (572 / 388) ** 2,
@@ -641,7 +641,7 @@ def crop_any(skip, up):
 
 CROP_ANY = Exercise(
     crop_any,
-    gradient=("skip", "up"), points=2, minutes=8, difficulty=3, importance=3,
+    gradient=("skip", "up"), points=2, minutes=6, difficulty=3, importance=3,
     cases=(
         Case(
             "a signal of 6 samples, cropped to 2: 2 and 3 are left",
