@@ -9,6 +9,7 @@ from torch import nn
 
 import segnb.models.fcn
 from segnb.exercises.engine import Case, Exercise, rand
+from segnb.exercises.kinds import exposes, predicts
 from segnb.exercises.probes import Changed, Told, lived_in, new_module, sealed, slopes, untouched
 
 # ---------------------------------------------------------------------------------- dense_to_convolution
@@ -494,3 +495,146 @@ EXERCISES = [
     FOR_CAFFE,
     RATE_FACTOR,
 ]
+
+# -------------------------------------------------------------------------------------- upsampling_tests
+
+
+def upsampling_tests():
+    scores = torch.arange(1.0, 25).reshape(2, 2, 2, 3)
+    return [(scores, 4)]
+
+
+def padded_with_zeros(scores, factor):
+    inner = F.interpolate(scores, scale_factor=factor, mode="bilinear")
+    return F.pad(inner, [factor // 2, factor - factor // 2] * 2)
+
+
+def in_steps_of_two(scores, factor):
+    while factor % 2 == 0:
+        scores, factor = mended_upsampling(scores, 2), factor // 2
+    return mended_upsampling(scores, factor) if factor > 1 else scores
+
+
+def first_picture_s(scores, factor):
+    return mended_upsampling(scores[:1], factor).repeat(len(scores), 1, 1, 1)
+
+
+def may_be_enlarged(scores=None, factor=None, *more):
+    """Why these cannot be scores and a factor; None if they can."""
+    if more or not isinstance(scores, torch.Tensor) or scores.ndim != 4 or scores.dtype != torch.float32:
+        return "it is (scores, factor), and the scores are a float32 tensor N×K×h×w."
+    if not scores.numel():
+        return "there is no score in it."
+    if type(factor) is not int or not 2 <= factor <= 32:
+        return "the factor is a whole number from 2 to 32."
+    return None
+
+
+UPSAMPLING_TESTS = Exercise(
+    upsampling_tests,
+    literal=True, points=2, minutes=6, difficulty=3, importance=4,
+    cases=exposes(
+        mended_upsampling,
+        {
+            "A, which mixes the classes": all_pairs,
+            "B, which fills the border with zeros": padded_with_zeros,
+            "C, which gives every picture the first one's scores": first_picture_s,
+            "D, which enlarges in steps of two": in_steps_of_two,
+        },
+        may_be_enlarged,
+    ),
+    hints=(
+        "B goes wrong where the stamps of the outermost scores lie. What does a single point in the middle say about that?",
+        "One step of two is right. Which factors need two steps?",
+        "One input will do: two pictures, two classes, all scores different and above zero, and a factor of 4.",
+    ),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------- reach_of_score
+
+
+def reach_of_score():
+    return [64, 88]
+
+
+REACH_OF_SCORE = Exercise(
+    reach_of_score,
+    literal=True, minutes=4, difficulty=3, importance=3,
+    cases=predicts(
+        (1, 500),
+        measure=lambda: 88,
+        tolerance=0.005,
+        slips={
+            64: "This is FCN-32s, one stamp of 64. FCN-8s enlarges three times: by 2, by 2 and by 8.",
+            16: "This is the last stamp alone. The score has been enlarged twice by then, and is no single pixel any more.",
+            80: "This is FCN-16s: by 2 and by 16. FCN-8s enlarges by 2, by 2 and by 8.",
+            40: "You have enlarged by 2 and by 8. FCN-8s has two skips: by 2, by 2 again, and then by 8.",
+        },
+    ),
+    hints=(
+        "A map of n pixels that is enlarged by s has s·(n + 1) pixels.",
+        "One pixel, enlarged by 2, has 4. Go on from these 4.",
+        "2·(1 + 1) = 4, 2·(4 + 1) = 10, and 8·(10 + 1) = ?",
+    ),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------- mended_offsets
+
+
+def mended_offsets(offsets, shifts):
+    pool4, pool3, end = offsets
+    of_score, of_pool4, of_pool3 = shifts
+    # The last crop moves all three; what is left is each skip's own.
+    pool4 = pool4 + (of_pool4 - of_score) // 16
+    pool3 = pool3 + (of_pool3 - of_score) // 8
+    return [pool4, pool3, end + of_score]
+
+
+def symptoms(seed):
+    """Wrong offsets and the shifts, in pixels, that they give a net whose right ones depend on the seed."""
+    generator = random.Random(seed)
+    right = [generator.randrange(3, 9), generator.randrange(7, 14), generator.randrange(20, 50)]
+    wrong = [generator.randrange(0, 15) for _ in right]
+    end = right[2] - wrong[2]
+    return wrong, [end, 16 * (right[0] - wrong[0]) + end, 8 * (right[1] - wrong[1]) + end]
+
+
+MENDED_OFFSETS = Exercise(
+    mended_offsets,
+    points=2, minutes=6, difficulty=3, importance=4, short=True,
+    cases=(
+        Case(
+            "only the last crop is wrong: all three lie 12 too low",
+            ([5, 9, 19], [12, 12, 12]),
+            "One cut moves everything. Which of the three offsets is it?",
+        ),
+        Case(
+            "only pool4 is wrong, by one of its pixels",
+            ([4, 9, 31], [0, 16, 0]),
+            "pool4 is cut in its own pixels. How many of the picture's is one of them?",
+        ),
+        Case("only pool3 is wrong, the other way", ([5, 11, 31], [0, 0, -16]), "How many pixels of the picture is one of pool3's?"),
+        Case(
+            "the last crop and a skip: the skip lies right by chance",
+            ([6, 9, 15], [16, 0, 16]),
+            "What the last crop does to pool4 is part of its shift: take it off first.",
+        ),
+        Case("any three offsets", symptoms),
+        Case("any other three", lambda seed: symptoms(seed + 500)),
+    ),
+    mistakes={
+        ("(of_pool4 - of_score) → of_pool4", "(of_pool3 - of_score) → of_pool3"): "You mend each skip by its whole shift. Part of that is the last crop's, which moves everything: take it off first.",
+        ("// 16 → // 1", "// 8 → // 1"): "The skips are cut in their own pixels: one of pool4's is 16 of the picture's, one of pool3's is 8.",
+        ("4 - of_score) // 16 → 4 - of_score) // 8", "3 - of_score) // 8 → 3 - of_score) // 16"): "pool4 has been halved four times and pool3 three times: a pixel of pool4 is 16 of the picture's.",
+        ("4 + (of → 4 - (of", "3 + (of → 3 - (of", "end + → end -"): "The other way: what lies too low must be cut further down, so that it moves up.",
+        lambda offsets, shifts: [5, 9, 31]: "These are the offsets of the chapter's net. Another padding wants others: take those that are given, and mend them.",
+        "end + of_score → end": "The last crop is still wrong. What the score alone shows is its shift.",
+    },
+    hints=(
+        "The score passes the last crop only. What does its shift say?",
+        "pool4 passes its own cut and the last one. Its shift without that of the score is its own.",
+        "end + of_score, pool4 + (of_pool4 − of_score) / 16, pool3 + (of_pool3 − of_score) / 8.",
+    ),
+)  # fmt: skip
+
+EXERCISES += [UPSAMPLING_TESTS, REACH_OF_SCORE, MENDED_OFFSETS]

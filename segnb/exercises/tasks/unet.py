@@ -8,6 +8,7 @@ from torch import nn
 
 import segnb.models.unet
 from segnb.exercises.engine import Case, Exercise, rand
+from segnb.exercises.kinds import exposes, predicts
 from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------------ double_conv
@@ -539,3 +540,138 @@ EXERCISES = [
     TILE_STEP,
     NET_PARAMETERS,
 ]
+
+# -------------------------------------------------------------------------------------------- crop_tests
+
+
+def crop_tests():
+    uneven = torch.arange(192.0).reshape(2, 1, 12, 8)
+    equal = torch.ones(1, 1, 2, 2)
+    return [(uneven, torch.zeros(2, 1, 4, 6)), (equal, 2 * equal)]
+
+
+def one_start(skip, up):
+    height, width = up.shape[2:]
+    start = (skip.shape[2] - height) // 2
+    centre = skip[:, :, start : start + height, start : start + width]
+    return torch.cat([centre, up], dim=1)
+
+
+def cut_both_ends(skip, up):
+    top = (skip.shape[2] - up.shape[2]) // 2
+    left = (skip.shape[3] - up.shape[3]) // 2
+    return torch.cat([skip[:, :, top:-top, left:-left], up], dim=1)
+
+
+def first_of_batch(skip, up):
+    first = crop_and_concat(skip[:1], up[:1])[:, : skip.shape[1]]
+    return torch.cat([first.repeat(len(up), 1, 1, 1), up], dim=1)
+
+
+def may_be_cropped(*inputs):
+    if len(inputs) != 2 or not all(isinstance(part, torch.Tensor) and part.ndim == 4 for part in inputs):
+        return "it should be a tuple (skip, up) of two tensors, N×C×H×W."
+    skip, up = inputs
+    gaps = [skip.shape[axis] - up.shape[axis] for axis in (2, 3)]
+    if len(skip) != len(up) or 0 in [*skip.shape, *up.shape]:
+        return "`skip` and `up` hold the same pictures, as many of each, and at least one pixel."
+    if min(gaps) < 0 or any(gap % 2 for gap in gaps):
+        return "`skip` is larger than `up` by an even number of rows and of columns, or equal."
+    return None
+
+
+CROP_TESTS = Exercise(
+    crop_tests,
+    literal=True, points=2, minutes=6, difficulty=3, importance=4, short=True,
+    cases=exposes(
+        crop_and_concat,
+        {
+            "A, which cuts the corner out": corner,
+            "B, which starts columns where it starts rows": one_start,
+            "C, which cuts the same from both ends": cut_both_ends,
+            "D, which gives every picture the first one's skip": first_of_batch,
+        },
+        allowed=may_be_cropped,
+    ),
+    hints=(
+        "A picture of ones, however it is cut, is a picture of ones. What should your numbers be?",
+        "B is right whenever as many rows as columns are cut. D is right for one picture. When does a slice like [top:-top] go wrong?",
+        "One input with torch.arange, two pictures, and other cuts in rows than in columns; one with equal sizes.",
+    ),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------- price_of_tiles
+
+
+def price_of_tiles():
+    return [9, (204 / 20) ** 2 / (572 / 388) ** 2]
+
+
+PRICE_OF_TILES = Exercise(
+    price_of_tiles,
+    literal=True, minutes=4, difficulty=3, importance=4,
+    cases=predicts(
+        (0, 10_000),
+        measure=lambda: (204 / 20) ** 2 / (572 / 388) ** 2,
+        slips={
+            (204 / 20) ** 2: "This is the small tile's price alone. Divide it by the large one's.",
+            (572 / 388) ** 2: "This is the large tile's price alone. Divide the small one's by it.",
+            (204 / 20) / (572 / 388): "You compare sides. Pixels are counted in areas.",
+            (572 / 388) ** 2 / (204 / 20) ** 2: "The other way round: the small tile's price divided by the large one's.",
+            (572 / 204) ** 2: "This compares the tiles themselves. Look at what comes out of each.",
+        },
+    ),
+    hints=(
+        "How many rows does each tile lose, and what is left?",
+        "Pixels in divided by pixels out is a tile's price: 572² / 388² for the large one.",
+        "(204² / 20²) / (572² / 388²)",
+    ),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------------- crop_any
+
+
+def crop_any(skip, up):
+    for axis in range(2, skip.ndim):
+        size = up.shape[axis]
+        start = (skip.shape[axis] - size) // 2
+        skip = skip.narrow(axis, start, size)
+    return torch.cat([skip, up], dim=1)
+
+
+CROP_ANY = Exercise(
+    crop_any,
+    gradient=("skip", "up"), points=2, minutes=6, difficulty=3, importance=3,
+    cases=(
+        Case(
+            "a signal of 6 samples, cropped to 2: 2 and 3 are left",
+            (torch.arange(6.0).reshape(1, 1, 6), torch.zeros(1, 1, 2)),
+            "A signal has one axis behind batch and channels.",
+        ),
+        Case("a picture, 6×9 to 4×3", lambda seed: (rand(seed, 2, 3, 6, 9), rand(seed + 50, 2, 1, 4, 3))),
+        Case(
+            "a volume, 4×8×10 to 2×6×4",
+            lambda seed: (rand(seed, 1, 2, 4, 8, 10), rand(seed + 50, 1, 3, 2, 6, 4)),
+            "A volume has three axes behind batch and channels, each with a start of its own.",
+        ),
+        Case(
+            "a scan whose slices are all kept, 3×8×8 to 3×4×6",
+            lambda seed: (rand(seed, 2, 1, 3, 8, 8), rand(seed + 50, 2, 2, 3, 4, 6)),
+            "Nothing is cut along the first axis: a slice like [c:-c] is empty there.",
+        ),
+    ),
+    mistakes={
+        "start = (skip.shape[axis] - size) // 2 → start = 0": "You cut from the first corner. On each axis as much goes before as behind.",
+        "range(2, skip.ndim) → range(2, 4)": "You crop two axes, however many there are. A signal has one and a volume three.",
+        "[skip, up] → [up, skip]": "Everything is there, in the other order: `skip` comes first, then `up`.",
+        lambda skip, up: crop_any(skip.detach(), up): "The numbers are right, but no gradient reaches `skip`. Leave .detach() out.",
+        lambda skip, up: torch.cat([F.interpolate(skip, size=up.shape[2:]), up], dim=1): "You shrink the whole of `skip` to fit, and then nothing lies where it lay. Cut the centre out instead.",
+    },
+    hints=(
+        "Which axes are places, and how many are there? skip.ndim counts all of them.",
+        "Loop over range(2, skip.ndim) and crop one axis at a time.",
+        "skip.narrow(axis, start, size) cuts one axis: start = (skip.shape[axis] - size) // 2.",
+    ),
+)  # fmt: skip
+
+EXERCISES += [CROP_TESTS, PRICE_OF_TILES, CROP_ANY]
