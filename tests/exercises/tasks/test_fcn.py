@@ -1,5 +1,9 @@
 """The exercises of chapter 5: wrong answers that learners really give, each with its own hint, and right ones in other words."""
 
+import math
+from fractions import Fraction
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -290,6 +294,205 @@ def in_two_ways_up(net, image):
     return crop(net.upscore8(x), 31, image)
 
 
+def kernel_by_loops(factor):
+    side, rows = 2 * factor, []
+    for i in range(side):
+        row = []
+        for j in range(side):
+            down, across = abs(i + 0.5 - factor), abs(j + 0.5 - factor)
+            row.append((factor - down) * (factor - across) / factor**2)
+        rows.append(row)
+    return torch.tensor(rows)
+
+
+def kernel_of_boxes(factor):
+    """NumPy: a box slid over a box is a tent; read half-way between its numbers."""
+    box = np.ones(factor)
+    tent = np.convolve(np.convolve(box, box), [0.5, 0.5]) / factor
+    return np.outer(tent, tent)
+
+
+def kernel_by_mirroring(factor):
+    rising = torch.arange(1, 2 * factor, 2, dtype=torch.float64) / (2 * factor)
+    tent = torch.cat([rising, rising.flip(0)])
+    return torch.einsum("i,j->ij", tent, tent)
+
+
+def kernel_in_place(factor):
+    kernel = torch.ones(2 * factor, 2 * factor)
+    for i in range(factor):
+        weight = (i + 0.5) / factor
+        for line in (i, -1 - i):
+            kernel[line] *= weight
+            kernel[:, line] *= weight
+    return kernel
+
+
+def stamped(scores, factor):
+    """Every score adds its stamp to a map of zeros."""
+    images, classes, height, width = scores.shape
+    stamp = package_kernel(factor)
+    result = torch.zeros(images, classes, factor * (height + 1), factor * (width + 1))
+    for i in range(height):
+        for j in range(width):
+            rows = slice(factor * i, factor * (i + 2))
+            columns = slice(factor * j, factor * (j + 2))
+            result[:, :, rows, columns] += scores[:, :, i, j, None, None] * stamp
+    return result
+
+
+def folded(scores, factor):
+    images, classes, height, width = scores.shape
+    stamps = torch.einsum("nkij,ab->nkabij", scores.double(), package_kernel(factor).double())
+    size = (factor * (height + 1), factor * (width + 1))
+    lines = stamps.reshape(images, classes * 4 * factor**2, height * width)
+    return F.fold(lines, size, kernel_size=2 * factor, stride=factor)
+
+
+class OneClassAtATime(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.up = nn.ConvTranspose2d(1, 1, 2 * factor, stride=factor, bias=False)
+        self.up.weight.data[0, 0] = package_kernel(factor)
+
+    def forward(self, scores):
+        return torch.cat([self.up(scores[:, k : k + 1]) for k in range(scores.shape[1])], dim=1)
+
+
+def offset_by_walking(padding, stride):
+    """The centre of a map's first pixel, exactly, layer by layer."""
+    conv, pool, fc6 = (3, 1, 1), (2, 2, 0), (7, 1, 0)
+    layers = [(3, 1, padding)] + [conv] + [pool] + 4 * ([conv] * 2 + [pool]) + [fc6]
+    place, step = Fraction(0), Fraction(1)
+    for kernel, by, pad in layers:
+        place += step * (Fraction(kernel - 1, 2) - pad)
+        step *= by
+    for factor in {32: [32], 16: [2, 16], 8: [2, 2, 8]}[stride]:
+        step /= factor
+        place -= step * (factor - Fraction(1, 2))
+    return int(-place)
+
+
+def offset_by_cases(padding, stride):
+    match stride:
+        case 32:
+            extra = 100 - 19
+        case 16:
+            extra = 100 - 27
+        case 8:
+            extra = 100 - 31
+    return padding - extra
+
+
+def offset_by_numpy(padding, stride):
+    starts = 1 - padding + 31 * 0.5 + 3 * 32
+    lost = [1.5 * 2**n / 2 for n in range(5, int(np.log2(stride)), -1)]
+    return np.array(stride - 0.5 - starts + np.sum(lost)).item()
+
+
+def with_sequential(net, image):
+    def row(*names):
+        return nn.Sequential(*(getattr(net, name) for name in names))
+
+    to_pool3 = row("conv1", "pool1", "conv2", "pool2", "conv3", "pool3")
+    pool3 = to_pool3(net.normalise(image))
+    pool4 = row("conv4", "pool4")(pool3)
+    coarse = row("conv5", "pool5", "fc6", "fc7", "score", "upscore2")(pool4)
+    for first, skip, then in (
+        (5, net.score_pool4(pool4), net.upscore_pool4),
+        (9, net.score_pool3(pool3), net.upscore8),
+    ):
+        part = skip.narrow(2, first, coarse.shape[2]).narrow(3, first, coarse.shape[3])
+        coarse = then(part + coarse)
+    return coarse.narrow(2, 31, image.shape[2]).narrow(3, 31, image.shape[3])
+
+
+class Skipping:
+    """The pass as an object; it crops by padding with negative numbers."""
+
+    def __call__(self, net, image):
+        self.net = net
+        pool3 = self.down(net.normalise(image), 1, 3)
+        pool4 = self.down(pool3, 4, 4)
+        scores = net.score(net.fc7(net.fc6(self.down(pool4, 5, 5))))
+        scores = self.joined(net.upscore2(scores), net.score_pool4(pool4), 5)
+        scores = self.joined(net.upscore_pool4(scores), net.score_pool3(pool3), 9)
+        return self.fitted(net.upscore8(scores), image, 31)
+
+    def down(self, x, first, last):
+        for level in range(first, last + 1):
+            x = self.net.get_submodule(f"conv{level}")(x)
+            x = self.net.get_submodule(f"pool{level}")(x)
+        return x
+
+    def fitted(self, x, like, start):
+        bottom, right = (b + start - a for a, b in zip(x.shape[2:], like.shape[2:]))
+        return F.pad(x, (-start, right, -start, bottom))
+
+    def joined(self, scores, skip, start):
+        return self.fitted(skip, scores, start).add(scores)
+
+
+def start_by_state(net):
+    state = net.state_dict()
+    for name, _ in net.named_parameters():
+        old = state[name]
+        state[name] = torch.zeros_like(old)
+        if name.endswith("weight") and not name.startswith("score"):
+            state[name] = torch.randn(old.shape) * (2 / old[0].numel()) ** 0.5
+    net.load_state_dict(state)
+
+
+def start_with_numpy(net):
+    generator = np.random.default_rng(1)
+    scores = [net.score, net.score_pool4, net.score_pool3]
+    for layer in net.modules():
+        if not isinstance(layer, nn.Conv2d):
+            continue
+        outputs, inputs, height, width = layer.weight.shape
+        noise = generator.normal(0, np.sqrt(2 / (inputs * height * width)), tuple(layer.weight.shape))
+        layer.weight.data = torch.from_numpy(np.zeros_like(noise) if layer in scores else noise).float()
+        layer.bias.data = torch.zeros(outputs)
+
+
+@torch.no_grad()
+def start_by_recursion(net):
+    for name, part in net.named_children():
+        if name.startswith("score"):
+            part.weight.mul_(0)
+            part.bias.mul_(0)
+        elif isinstance(part, nn.Conv2d):
+            fan, _ = nn.init._calculate_fan_in_and_fan_out(part.weight)
+            part.weight.normal_().mul_(math.sqrt(2 / fan))
+            part.bias.fill_(0)
+        else:
+            start_by_recursion(part)
+
+
+def caffe_by_channels(image):
+    red, green, blue = (255 * image).unbind(1)
+    return torch.stack([blue - 104.00698793, green - 116.66876762, red - 122.67891434], dim=1)
+
+
+def caffe_with_numpy(image):
+    pixels = image.numpy().transpose(0, 2, 3, 1)[..., ::-1] * 255.0
+    pixels = pixels - np.array([104.00698793, 116.66876762, 122.67891434])
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def caffe_by_convolution(image):
+    turn = 255 * torch.eye(3).flip(0)
+    return F.conv2d(image, turn[:, :, None, None], bias=-torch.tensor(RED_FIRST[::-1]))
+
+
+def caffe_in_place(image):
+    result = torch.empty_like(image)
+    for channel, mean in enumerate(RED_FIRST):
+        result[:, 2 - channel] = image[:, channel]
+        result[:, 2 - channel].mul_(255).sub_(mean)
+    return result
+
+
 RIGHT = {
     "dense_to_convolution": [
         lambda dense, channels, size: convolution(dense, dense.weight.unflatten(1, (channels, size, size))),
@@ -297,16 +500,41 @@ RIGHT = {
         neuron_by_neuron,
         AsConvolution,
     ],
-    "bilinear_kernel": [package_kernel, product(tent_of)],
-    "mended_upsampling": [by_eye, one_map_at_a_time, lambda scores, factor: BilinearUpsampling(scores.shape[1], factor)(scores)],
+    "bilinear_kernel": [
+        package_kernel,
+        product(tent_of),
+        kernel_by_loops,
+        kernel_of_boxes,
+        kernel_by_mirroring,
+        kernel_in_place,
+    ],
+    "mended_upsampling": [
+        by_eye,
+        one_map_at_a_time,
+        lambda scores, factor: BilinearUpsampling(scores.shape[1], factor)(scores),
+        stamped,
+        folded,
+        lambda scores, factor: OneClassAtATime(factor)(scores),
+    ],
     "crop_offset": [
         lambda padding, stride: padding - {32: 81, 16: 73, 8: 69}[stride],
-        lambda padding, stride: torch.tensor(fcn.crop_offset(padding, stride)),
         lambda padding, stride: padding - 65 - stride // 2,
+        lambda padding, stride: torch.tensor(padding - 65 - stride / 2),
+        offset_by_walking,
+        offset_by_cases,
+        offset_by_numpy,
     ],
-    "mended_fcn": [run, by_slices, in_two_ways_up],
-    "start_weights": [fill(he), he_then_zero],
-    "for_caffe": [caffe, lambda image: caffe(image).double(), lambda image: 255 * (image[:, [2, 1, 0]] - torch.tensor([104.00698793, 116.66876762, 122.67891434])[None, :, None, None] / 255)],
+    "mended_fcn": [run, by_slices, in_two_ways_up, with_sequential, Skipping()],
+    "start_weights": [fill(he), he_then_zero, start_by_state, start_with_numpy, start_by_recursion],
+    "for_caffe": [
+        caffe,
+        lambda image: caffe(image.double()),
+        lambda image: 255 * (image[:, [2, 1, 0]] - torch.tensor([104.00698793, 116.66876762, 122.67891434])[None, :, None, None] / 255),
+        caffe_by_channels,
+        caffe_with_numpy,
+        caffe_by_convolution,
+        caffe_in_place,
+    ],
     "rate_factor": [height * width, float(height * width)],
 }  # fmt: skip
 

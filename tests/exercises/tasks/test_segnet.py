@@ -1,5 +1,9 @@
 """The exercises of chapter 7: wrong answers that learners really give, each with its own hint, and right ones in other words."""
 
+import copy
+import math
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -329,21 +333,289 @@ def with_functions(net, image):
     return net.head(x)
 
 
+def window_by_window(x):
+    images, channels, height, width = x.shape
+    maxima, indices = [], []
+    for plane in x.reshape(-1, height, width):
+        for i in range(0, height, 2):
+            for j in range(0, width, 2):
+                places = [(i, j), (i, j + 1), (i + 1, j), (i + 1, j + 1)]
+                best = max(places, key=lambda place: plane[place].item())
+                maxima.append(plane[best])
+                indices.append(best[0] * width + best[1])
+    shape = (images, channels, height // 2, width // 2)
+    return torch.stack(maxima).reshape(shape), torch.tensor(indices).reshape(shape)
+
+
+def by_permutation(x):
+    images, channels, height, width = x.shape
+    cells = x.double().view(images, channels, height // 2, 2, width // 2, 2).permute(0, 1, 2, 4, 3, 5)
+    maxima, place = cells.reshape(images, channels, height // 2, width // 2, 4).max(dim=4)
+    corners = torch.arange(height * width).view(height, width)[::2, ::2]
+    return maxima, corners + torch.tensor([0, 1, width, width + 1])[place]
+
+
+class Pooling(nn.Module):
+    """F.unfold lays the windows out as columns; the places are laid out in the same way."""
+
+    def forward(self, x):
+        places = torch.arange(x[0, 0].numel(), dtype=x.dtype).view(1, 1, *x.shape[2:])
+        values = F.unfold(x.flatten(0, 1)[:, None], 2, stride=2)
+        count = F.unfold(places, 2, stride=2).expand_as(values).long()
+        first = values.argmax(1, keepdim=True)
+        shape = (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
+        return [part.gather(1, first).reshape(shape) for part in (values, count)]
+
+
+def duel(a, b):
+    """Of two (values, places), the larger value and its place, the first where they tie."""
+    first = a[0] >= b[0]
+    return torch.where(first, a[0], b[0]), torch.where(first, a[1], b[1])
+
+
+def by_duels(x):
+    """Left against right, then the upper winner against the lower one."""
+    places = torch.arange(x.shape[2] * x.shape[3]).view(x.shape[2:]).expand(x.shape)
+    rows = duel((x[..., ::2], places[..., ::2]), (x[..., 1::2], places[..., 1::2]))
+    return duel(*[[part[:, :, start::2] for part in rows] for start in (0, 1)])
+
+
+def with_one_hot(values, indices, size):
+    where = F.one_hot(indices, size[0] * size[1]).to(values.dtype)
+    return torch.einsum("ncijp,ncij->ncp", where, values).unflatten(2, tuple(size))
+
+
+def from_coordinates(values, indices, size):
+    """A sparse tensor of (image, channel, row, column) → value, written out."""
+    places = torch.ones_like(values).nonzero().T
+    rows = indices.flatten().div(size[1], rounding_mode="floor")
+    columns = indices.flatten() - size[1] * rows
+    shape = (*values.shape[:2], *size)
+    return torch.sparse_coo_tensor(
+        torch.stack([*places[:2], rows, columns]), values.flatten(), shape, check_invariants=True
+    ).to_dense()
+
+
+def map_by_map(values, indices, size):
+    maps = []
+    for number, places in zip(values.flatten(0, 1), indices.flatten(0, 1)):
+        line = torch.zeros(size[0] * size[1])
+        line[places.flatten()] = number.flatten()
+        maps.append(line.reshape(size))
+    return torch.stack(maps).reshape(*values.shape[:2], *size)
+
+
+class Unpooling(nn.Module):
+    """One long line for the whole batch: each map begins where the last one has ended."""
+
+    def forward(self, values, indices, size):
+        maps, area = values.shape[0] * values.shape[1], size[0] * size[1]
+        start = area * torch.arange(maps).view(*values.shape[:2], 1, 1)
+        line = torch.zeros(maps * area).put((indices + start).flatten(), values.flatten())
+        return line.view(*values.shape[:2], *size)
+
+
+def sizes_by_recursion(height, width, times=5):
+    if not times:
+        return []
+    smaller = [math.ceil(height / 2), math.ceil(width / 2)]
+    return [smaller, *sizes_by_recursion(*smaller, times - 1)]
+
+
+def sizes_by_pooling(height, width):
+    x, found = torch.empty(1, 1, height, width), []
+    pool = nn.MaxPool2d(2, ceil_mode=True)
+    while len(found) < 5:
+        x = pool(x)
+        found.append(x.shape[2:])
+    return found
+
+
+def sizes_with_numpy(height, width):
+    return np.ceil(np.array([height, width]) / 2.0 ** np.arange(1, 6)[:, None]).astype(int).tolist()
+
+
+def bytes_with_numpy(channels, height, width, keep):
+    halvings = 2 ** np.arange(len(channels) + 1)
+    rows, columns = -(-height // halvings), -(-width // halvings)
+    if keep == "maps":
+        return int(np.sum(4 * np.array(channels) * rows[:-1] * columns[:-1]))
+    return np.dot(channels, rows[1:] * columns[1:]) / 4
+
+
+def bytes_by_recursion(channels, height, width, keep):
+    if not channels:
+        return 0
+    first, *others = channels
+    small = math.ceil(height / 2), math.ceil(width / 2)
+    own = {"maps": 4 * first * height * width, "indices": first * small[0] * small[1] / 4}[keep]
+    return own + bytes_by_recursion(others, *small, keep)
+
+
+def bytes_of_tensors(channels, height, width, keep):
+    """Pools one channel of each stage and asks the tensors how large they are."""
+    total, x = 0, torch.zeros(1, height, width)
+    for count in channels:
+        small, where = F.max_pool2d(x, 2, ceil_mode=True, return_indices=True)
+        total += count * (x.nbytes if keep == "maps" else where.nbytes / 32)
+        x = small
+    return total
+
+
+class Keeper:
+    """Counts bits, stage by stage."""
+
+    def __call__(self, channels, height, width, keep):
+        self.bits, self.side = 0, (height, width)
+        for count in channels:
+            getattr(self, keep)(count)
+        return self.bits // 8
+
+    def halve(self):
+        self.side = tuple(n // 2 + n % 2 for n in self.side)
+
+    def maps(self, count):
+        self.bits += 32 * count * math.prod(self.side)
+        self.halve()
+
+    def indices(self, count):
+        self.halve()
+        self.bits += 2 * count * math.prod(self.side)
+
+
+def mirrored_by_names(stage):
+    mirror = nn.Sequential()
+    for place, conv in list(enumerate(stage))[::-1]:
+        if type(conv) is nn.Conv2d:
+            outputs, inputs = conv.weight.shape[:2]
+            mirror.add_module(f"conv{place}", nn.Conv2d(outputs, inputs, (3, 3), padding="same"))
+            mirror.add_module(f"norm{place}", nn.BatchNorm2d(inputs))
+            mirror.add_module(f"relu{place}", nn.ReLU(inplace=True))
+    return mirror
+
+
+def mirrored_in_blocks(stage):
+    def block(before, after):
+        conv = nn.Conv2d(before, after, kernel_size=3, stride=1, padding=1)
+        return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU())
+
+    blocks = []
+    for layer in stage:
+        if hasattr(layer, "kernel_size"):
+            blocks.insert(0, block(layer.out_channels, layer.in_channels))
+    return nn.Sequential(*blocks)
+
+
+def mirrored_from_copies(stage):
+    """Copies of the layers in a new order, their channels exchanged and started anew."""
+    copies = []
+    for conv, _, relu in zip(*[iter(copy.deepcopy(stage))] * 3):
+        weight = torch.empty(conv.in_channels, conv.out_channels, 3, 3)
+        conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(torch.empty(conv.in_channels))
+        conv.in_channels, conv.out_channels = conv.out_channels, conv.in_channels
+        conv.reset_parameters()
+        copies = [conv, nn.BatchNorm2d(conv.out_channels), relu, *copies]
+    return nn.Sequential(*copies)
+
+
+class TwoWays:
+    """Down and up as two methods, with unpooling by hand."""
+
+    def __call__(self, net, image):
+        self.notes = []
+        return net.head(self.up(net, self.down(net, net.normalise(image))))
+
+    def down(self, net, x):
+        for level in range(5):
+            before = net.encoder[level](x)
+            x, places = net.pool[level](before)
+            self.notes.append((places, before.shape))
+        return x
+
+    def up(self, net, x):
+        for stage in net.decoder:
+            places, shape = self.notes.pop()
+            line = torch.zeros(shape).flatten(2).scatter(2, places.flatten(2), x.flatten(2))
+            x = stage(line.view(shape))
+        return x
+
+
+def measured_by_hooks(net, batches):
+    """Mean and variance of what reaches each norm, worked out by hand, batch by batch."""
+    seen = {norm: [] for norm in norms(net)}
+
+    def note(norm, inputs):
+        values = inputs[0].detach().transpose(0, 1).flatten(1)
+        seen[norm].append((values.mean(1), values.var(1)))
+
+    hooks = [norm.register_forward_pre_hook(note) for norm in seen]
+    net.train()
+    for batch in batches:
+        net(batch)
+    for hook in hooks:
+        hook.remove()
+    for norm, found in seen.items():
+        means, variances = zip(*found)
+        norm.running_mean.copy_(sum(means) / len(batches))
+        norm.running_var.copy_(sum(variances) / len(batches))
+    net.train(False)
+
+
+@torch.inference_mode()
+def with_a_falling_momentum(net, batches):
+    net.train()
+    for number, batch in enumerate(batches, start=1):
+        for layer in net.modules():
+            if hasattr(layer, "running_mean"):
+                layer.momentum = 1 / number
+        net(batch)
+    net.eval()
+
+
+def last_batch_each_time(net, batches):
+    """Momentum 1 keeps one batch; the mean over the batches is taken outside, and loaded."""
+    net.train()
+    found = []
+    for batch in batches:
+        for norm in norms(net):
+            norm.momentum = 1.0
+        with torch.no_grad():
+            net(batch)
+        found.append({name: value.clone() for name, value in net.state_dict().items() if "running" in name})
+    means = {name: torch.stack([one[name] for one in found]).mean(0) for name in found[0]}
+    net.load_state_dict(net.state_dict() | means)
+    net.eval()
+
+
 RIGHT = {
-    "pool_with_indices": [library, by_places],
+    "pool_with_indices": [
+        library,
+        by_places,
+        window_by_window,
+        by_permutation,
+        Pooling(),
+        by_duels,
+    ],
     "unpool": [
         one_by_one,
         lambda values, indices, size: segnet.unpool(values.double(), indices, size),
+        with_one_hot,
+        from_coordinates,
+        map_by_map,
+        Unpooling(),
     ],
     "pooled_sizes": [
         lambda height, width: [(-(-height // 2**n), -(-width // 2**n)) for n in range(1, 6)],
         five(lambda n: n - n // 2),
+        sizes_by_recursion,
+        sizes_by_pooling,
+        sizes_with_numpy,
     ],
     "lands_at": [[index // (width + 1), index % (width + 1)], divmod(index, width + 1)],
-    "kept_bytes": [summed(), lambda *given: round(summed()(*given))],
-    "mirrored_stage": [Mirrored, course_stage],
-    "mended_segnet": [run, by_recursion, with_functions],
-    "fresh_statistics": [estimate, lambda net, batches: estimate(net.apply(lambda m: None), tuple(batches))],
+    "kept_bytes": [summed(), bytes_with_numpy, bytes_by_recursion, bytes_of_tensors, Keeper()],
+    "mirrored_stage": [Mirrored, course_stage, mirrored_by_names, mirrored_in_blocks, mirrored_from_copies],
+    "mended_segnet": [run, by_recursion, with_functions, TwoWays()],
+    "fresh_statistics": [estimate, measured_by_hooks, with_a_falling_momentum, last_batch_each_time],
 }  # fmt: skip
 
 
