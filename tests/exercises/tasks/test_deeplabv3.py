@@ -1,7 +1,9 @@
 """The exercises of chapter 8: wrong answers that learners really give, each with its own hint, and right ones in other words."""
 
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -211,24 +213,238 @@ def upsampled_loss(scores, mask):
     return nn.NLLLoss(ignore_index=255)(up(scores).log_softmax(1), mask)
 
 
+def pixel_by_pixel(picture, kernel, rate):
+    height, width = picture.shape
+    half, rows = len(kernel) // 2, []
+    for i in range(height):
+        for j in range(width):
+            total = torch.zeros(())
+            for a in range(-half, half + 1):
+                for b in range(-half, half + 1):
+                    y, x = i + rate * a, j + rate * b
+                    if 0 <= y < height and 0 <= x < width:
+                        total = total + kernel[half + a, half + b] * picture[y, x]
+            rows.append(total)
+    return torch.stack(rows).view(height, width)
+
+
+def by_windows(picture, kernel, rate):
+    """Every window a column, in float64; the kernel is one row of a product."""
+    border = rate * (kernel.shape[0] // 2)
+    windows = F.unfold(picture[None, None].double(), kernel.shape, dilation=rate, padding=border)
+    return torch.einsum("t,tp->p", kernel.double().flatten(), windows[0]).unflatten(0, picture.shape)
+
+
+class Atrous:
+    def __call__(self, picture, kernel, rate):
+        one = kernel.unsqueeze(0).unsqueeze(0)
+        return F.conv2d(picture.expand(1, 1, -1, -1), one, padding="same", dilation=(rate, rate)).squeeze()
+
+
+def seen_pixels(layers):
+    """The pixels themselves, from one place of the last map back to the image."""
+    places = {0}
+    for kernel, stride, rate in layers[::-1]:
+        places = {stride * place + rate * tap for place in places for tap in range(kernel)}
+    return max(places) - min(places) + 1
+
+
+def view_by_recursion(layers, step=1):
+    if len(layers) == 0:
+        return 1
+    (kernel, stride, rate), *above = layers
+    return (kernel - 1) * rate * step + view_by_recursion(above, step * stride)
+
+
+def view_with_numpy(layers):
+    kernels, strides, rates = np.array(layers, dtype=int).reshape(-1, 3).T
+    steps = np.cumprod(np.append(1, strides))[:-1]
+    return 1 + int(np.sum((kernels - 1) * rates * steps))
+
+
+def rates_by_halving(output_stride, multi_grid=(1, 2, 4)):
+    rates = list(multi_grid)
+    while output_stride < 32:
+        output_stride *= 2
+        for n in range(len(rates)):
+            rates[n] += rates[n]
+    return rates
+
+
+def rates_with_numpy(output_stride, multi_grid=(1, 2, 4)):
+    return np.outer(32 / output_stride, multi_grid)[0].astype(int).tolist()
+
+
+def rates_by_lost_strides(output_stride, multi_grid=(1, 2, 4)):
+    lost = 5 - int(math.log2(output_stride))
+    return [factor << lost for factor in multi_grid]
+
+
+def out_in_two_passes(layers, output_stride):
+    """First the strides that stay, then each rate as the product of the strides lost before."""
+    kept = []
+    for _, stride in layers:
+        kept.append(stride if math.prod(kept) * stride <= output_stride else 1)
+    lost = [stride // left for (_, stride), left in zip(layers, kept)]
+    rates = [math.prod(lost[:n]) for n in range(len(layers))]
+    return [(k, left, 1 if k == 1 else rate) for (k, _), left, rate in zip(layers, kept, rates)]
+
+
+def out_by_recursion(layers, output_stride, rate=1):
+    """What is left of the output stride goes down with each stride that stays."""
+    if not layers:
+        return []
+    (kernel, stride), *others = layers
+    own = rate if kernel != 1 else 1
+    if stride <= output_stride:
+        return [(kernel, stride, own), *out_by_recursion(others, output_stride / stride, rate)]
+    return [(kernel, 1, own), *out_by_recursion(others, output_stride, rate * stride)]
+
+
+class Converter:
+    """The coarse net's step and the finer net's, side by side: their ratio is the rate."""
+
+    def __init__(self, layers, output_stride):
+        self.coarse, self.fine, self.limit = 1, 1, output_stride
+        self.layers = [self.layer(*one) for one in layers]
+
+    def layer(self, kernel, stride):
+        rate = self.coarse // self.fine
+        self.coarse *= stride
+        left = stride if self.fine * stride <= self.limit else 1
+        self.fine *= left
+        return kernel, left, rate if kernel > 1 else 1
+
+
+def share_by_loops(side, rate):
+    whole = 0
+    for i in range(side):
+        for j in range(side):
+            taps = [(i + a, j + b) for a in (-rate, 0, rate) for b in (-rate, 0, rate)]
+            whole += all(0 <= y < side and 0 <= x < side for y, x in taps)
+    return whole / side**2
+
+
+def share_with_numpy(side, rate):
+    places = np.arange(side)
+    fits = (places >= rate) & (places < side - rate)
+    return np.outer(fits, fits).mean()
+
+
+def share_of_a_range(side, rate):
+    return Fraction(len(range(rate, side - rate)), side) ** 2
+
+
+def level_by_loops(features, weight):
+    images, channels, height, width = features.shape
+    result = torch.zeros(images, len(weight), height, width)
+    for n in range(images):
+        for d in range(len(weight)):
+            for c in range(channels):
+                result[n, d] += weight[d, c] * features[n, c].sum() / (height * width)
+    return result
+
+
+def projected_first(features, weight):
+    """A 1×1 convolution and a mean may change places."""
+    projected = F.conv2d(features.double(), weight.double()[..., None, None])
+    return projected.mean(dim=(-2, -1), keepdim=True).repeat(1, 1, *features.shape[-2:])
+
+
+class ImageLevel(nn.Module):
+    def forward(self, features, weight):
+        size = tuple(features.shape[2:])
+        pooled = nn.AvgPool2d(size)(features).flatten(1)
+        return nn.Upsample(size, mode="nearest")(F.linear(pooled, weight).unflatten(1, (-1, 1, 1)))
+
+
+def loss_of_those_that_count(scores, mask):
+    """Lays all pixels out in one row, and leaves the void ones out."""
+    logits = large(scores, mask).permute(0, 2, 3, 1)[mask != 255]
+    labels = mask[mask != 255]
+    return (logits.logsumexp(1) - logits[torch.arange(len(labels)), labels]).mean()
+
+
+def loss_by_one_hot(scores, mask):
+    counts = mask < 255
+    target = F.one_hot(mask.where(counts, 0), scores.shape[1]) * counts[..., None]
+    logs = large(scores.double(), mask).log_softmax(1)
+    return -torch.einsum("nkhw,nhwk->", logs, target.double()) / counts.sum()
+
+
+class MapLoss(nn.Module):
+    """Picture by picture: sums first, and one division at the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.loss = nn.CrossEntropyLoss(ignore_index=255, reduction="sum")
+
+    def forward(self, scores, mask):
+        total, pixels = 0, 0
+        for one, labels in zip(scores, mask):
+            logits = F.interpolate(one[None], size=labels.shape, mode="bilinear", antialias=False)
+            total = total + self.loss(logits, labels[None])
+            pixels += int((labels != 255).sum())
+        return total / pixels
+
+
+def freeze_by_recursion(part):
+    for child in part.children():
+        freeze_by_recursion(child)
+    if isinstance(part, nn.BatchNorm2d):
+        part.training = False
+        part.weight.requires_grad = part.bias.requires_grad = False
+
+
+def freeze_by_apply(net):
+    def still(part):
+        if hasattr(part, "running_var"):
+            part.train(False).requires_grad_(False)
+
+    return net.apply(still)
+
+
+def freeze_by_names(net):
+    names = [name for name, part in net.named_modules() if type(part) is nn.BatchNorm2d]
+    for name in names:
+        net.get_submodule(name).eval()
+    for name, parameter in net.named_parameters():
+        if name.rpartition(".")[0] in names:
+            parameter.requires_grad_(False)
+
+
 RIGHT = {
-    "atrous_conv": [with_zeros, by_shifts],
+    "atrous_conv": [with_zeros, by_shifts, pixel_by_pixel, by_windows, Atrous()],
     "field_of_view": [
         from_above,
+        seen_pixels,
+        view_by_recursion,
+        view_with_numpy,
         lambda layers: 1 + sum((k - 1) * r * math.prod(s for _, s, _ in layers[:i]) for i, (k, _, r) in enumerate(layers)),
     ],
     "stage_rates": [
         lambda output_stride, multi_grid=(1, 2, 4): tuple(f * (32 // output_stride) for f in multi_grid),
         lambda output_stride, multi_grid=(1, 2, 4): (torch.tensor(multi_grid) * 32 // output_stride).tolist(),
+        rates_by_halving,
+        rates_with_numpy,
+        rates_by_lost_strides,
     ],
     "take_stride_out": [
         convert,
-        lambda layers, output_stride: [tuple(layer) for layer in convert(layers, output_stride)],
+        out_in_two_passes,
+        out_by_recursion,
+        lambda layers, output_stride: Converter(layers, output_stride).layers,
     ],
-    "share_whole": [by_counting, lambda side, rate: (1 - 2 * rate / side) ** 2 if 2 * rate < side else 0.0],
-    "image_level": [with_one_by_one, lambda features, weight: broadcast(torch.einsum("nchw,dc->nd", features, weight) / features[0, 0].numel(), features)],
-    "map_loss": [course_loss, upsampled_loss],
-    "freeze_norms": [freeze, lambda net: [(m.eval(), [p.requires_grad_(False) for p in m.parameters()]) for m in net.modules() if "Norm" in type(m).__name__]],
+    "share_whole": [
+        by_counting,
+        lambda side, rate: (1 - 2 * rate / side) ** 2 if 2 * rate < side else 0.0,
+        share_by_loops,
+        share_with_numpy,
+        lambda side, rate: float(share_of_a_range(side, rate)),
+    ],
+    "image_level": [level_by_loops, projected_first, ImageLevel(), with_one_by_one, lambda features, weight: broadcast(torch.einsum("nchw,dc->nd", features, weight) / features[0, 0].numel(), features)],
+    "map_loss": [course_loss, upsampled_loss, loss_of_those_that_count, loss_by_one_hot, MapLoss()],
+    "freeze_norms": [freeze, freeze_by_recursion, freeze_by_apply, freeze_by_names, lambda net: [(m.eval(), [p.requires_grad_(False) for p in m.parameters()]) for m in net.modules() if "Norm" in type(m).__name__]],
     "whole_nowhere": [17, 17.0, 33 // 2 + 1],
 }  # fmt: skip
 

@@ -1,10 +1,13 @@
 """The exercises of chapter 6: wrong answers that learners really give, each with its own hint, and right ones in other words."""
 
+import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import distance_transform_edt
 from torch import nn
 
 import segnb
@@ -315,20 +318,203 @@ def from_a_list(net, image):
     return net.head(x)
 
 
+class OneLayerTwice(nn.Module):
+    """A list of convolutions, run in a loop."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        channels = [in_channels, out_channels, out_channels]
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in pairwise(channels))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x).clamp(min=0)
+        return x
+
+
+def by_appending(in_channels, out_channels):
+    block = nn.Sequential()
+    for n in range(2):
+        block.append(nn.Conv2d(out_channels if n else in_channels, out_channels, (3, 3), padding="valid"))
+        block.append(nn.Threshold(0.0, 0.0))
+    return block
+
+
+def crop_by_rows(skip, up):
+    """The numbers of the rows and columns that stay, picked one after the other."""
+    for axis in (2, 3):
+        away = skip.shape[axis] - up.shape[axis]
+        stay = torch.arange(skip.shape[axis])[away // 2 :][: up.shape[axis]]
+        skip = skip.index_select(axis, stay)
+    return torch.cat((skip, up), dim=-3)
+
+
+def crop_into_place(skip, up):
+    """An empty map, filled in two steps."""
+    images, channels, height, width = skip.shape
+    rows, columns = up.shape[2:]
+    top, left = (height - rows) // 2, (width - columns) // 2
+    result = torch.empty(images, channels + up.shape[1], rows, columns, dtype=torch.float64)
+    result[:, :channels] = skip[:, :, top : height - top, left : width - left]
+    result[:, channels:] = up
+    return result
+
+
+def crop_by_products(skip, up):
+    """Cuts by two matrices of zeros and ones."""
+
+    def cutter(before, after):
+        return torch.eye(before)[(before - after) // 2 :][:after]
+
+    rows, columns = (cutter(a, b) for a, b in zip(skip.shape[2:], up.shape[2:]))
+    return torch.cat([torch.einsum("ah,nchw,bw->ncab", rows, skip, columns), up], dim=1)
+
+
+def sizes_with_numpy(largest, depth=4):
+    sides = np.arange(1, largest + 1)
+    left, fits = sides.copy(), np.ones(largest, dtype=bool)
+    for _ in range(depth):
+        left = left - 4
+        fits &= (left > 0) & (left % 2 == 0)
+        left = left // 2
+    for _ in range(depth):
+        left = 2 * (left - 4)
+        fits &= left > 0
+    return sides[fits & (left > 4)].tolist()
+
+
+def sizes_by_rule(largest, depth=4):
+    """The smallest side, and a rhythm: the margin is 6 · 2^depth − 4 on both sides."""
+    beat = 2**depth
+    smallest = next(n for n in range(1, 14 * beat) if n > 2 * (6 * beat - 4) and n % beat == -4 % beat)
+    return [*range(smallest, largest + 1, beat)]
+
+
+def weights_by_loops(cells, w0=10, sigma=5):
+    """Plain Python: from every pixel to every pixel of every cell."""
+    places = {}
+    for i, row in enumerate(cells.tolist()):
+        for j, number in enumerate(row):
+            if number:
+                places.setdefault(number, []).append((i, j))
+    weights = torch.zeros(cells.shape)
+    if len(places) < 2:
+        return weights
+    for i in range(cells.shape[0]):
+        for j in range(cells.shape[1]):
+            d1, d2, *_ = sorted(min(math.dist((i, j), p) for p in cell) for cell in places.values())
+            weights[i, j] = w0 * math.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
+    return weights
+
+
+def weights_with_numpy(cells, w0=10, sigma=5):
+    """One pass over the cells that keeps the two smallest distances; a missing cell is infinitely far."""
+    numbers = np.setdiff1d(cells.numpy(), [0])
+    d1 = np.full(cells.shape, np.inf)
+    d2 = d1.copy()
+    for number in numbers:
+        distance = distance_transform_edt(cells.numpy() != number)
+        d2 = np.minimum(d2, np.maximum(d1, distance))
+        d1 = np.minimum(d1, distance)
+    return torch.tensor(w0 * np.exp(-np.square(d1 + d2) / (2 * sigma**2)), dtype=torch.float32)
+
+
+class Weights:
+    """Distances from torch.cdist, the two smallest from two kthvalues."""
+
+    def distances(self, cells):
+        everywhere = torch.cartesian_prod(*map(torch.arange, cells.shape)).float()
+        for number in set(cells.flatten().tolist()) - {0}:
+            inside = torch.argwhere(cells == number).float()
+            yield torch.cdist(everywhere, inside).min(dim=1).values.view(cells.shape)
+
+    def __call__(self, cells, w0=10, sigma=5):
+        maps = list(self.distances(cells))
+        if len(maps) < 2:
+            return 0.0 * cells
+        maps = torch.stack(maps)
+        total = maps.kthvalue(1, 0).values + maps.kthvalue(2, 0).values
+        return total.pow_(2).div_(-2 * sigma**2).exp_().mul_(w0)
+
+
+class Forward:
+    """Skips under names, cropped by padding with negative numbers."""
+
+    def __call__(self, net, image):
+        self.kept, x = {}, image
+        for level, block in enumerate(net.encoder):
+            self.kept[level] = block(x)
+            x = F.max_pool2d(self.kept[level], kernel_size=2)
+        x = net.bottom(x)
+        for level, upconv, block in zip(reversed(self.kept), net.upconv, net.decoder):
+            up = upconv(x)
+            x = block(crop_by_padding(self.kept[level], up))
+        return net.head(x)
+
+
+def loss_by_loops(logits, mask):
+    """Adds up −log p of the right class, pixel by pixel."""
+    images, _, height, width = logits.shape
+    top, left = (mask.shape[1] - height) // 2, (mask.shape[2] - width) // 2
+    total = 0.0
+    for n in range(images):
+        for i in range(height):
+            for j in range(width):
+                scores = logits[n, :, i, j]
+                total = total + scores.exp().sum().log() - scores[mask[n, top + i, left + j]]
+    return total / (images * height * width)
+
+
+def loss_by_one_hot(logits, mask):
+    border = [(a - b) // 2 for a, b in zip(mask.shape[1:], logits.shape[2:])]
+    inner = F.pad(mask, (-border[1], -border[1], -border[0], -border[0]))
+    target = F.one_hot(inner, logits.shape[1]).double()
+    logs = F.log_softmax(logits.double(), dim=1)
+    return -torch.einsum("nkhw,nhwk->", logs, target) / inner.numel()
+
+
+class CentreLoss(nn.Module):
+    """A frame of labels that do not count around the logits."""
+
+    def forward(self, logits, mask):
+        rows, columns = ((a - b) // 2 for a, b in zip(mask.shape[-2:], logits.shape[-2:]))
+        counts = torch.zeros(mask.shape, dtype=torch.bool)
+        counts[:, rows : rows + logits.shape[2], columns : columns + logits.shape[3]] = True
+        whole = F.pad(logits, [columns, columns, rows, rows])
+        return nn.CrossEntropyLoss(ignore_index=-1)(whole, mask.where(counts, -1))
+
+
 RIGHT = {
-    "double_conv": [TwoConvolutions, DoubleConv, lambda i, o: conv_relu(i, o, o)],
-    "crop_and_concat": [package_crop, crop_by_padding, crop_by_narrow],
+    "double_conv": [
+        TwoConvolutions,
+        DoubleConv,
+        lambda i, o: conv_relu(i, o, o),
+        OneLayerTwice,
+        by_appending,
+    ],
+    "crop_and_concat": [
+        package_crop,
+        crop_by_padding,
+        crop_by_narrow,
+        crop_by_rows,
+        crop_into_place,
+        crop_by_products,
+    ],
     "valid_sizes": [
         sizes_by_trying,
+        sizes_with_numpy,
+        sizes_by_rule,
         lambda largest, depth=4: list(filter(segnb.models.UNet(width=1, depth=depth).accepts, range(1, largest + 1))),
     ],
     "border_weights": [
         lambda cells, w0=10, sigma=5: unet.border_weights(cells, w0, sigma).numpy(),
         brute_weights(lambda a, b, w, s: w * torch.exp(-((a + b) ** 2) / (2 * s**2))),
-        brute_weights(lambda a, b, w, s: w * torch.exp(-0.5 * ((a + b) / s).square())),
+        weights_by_loops,
+        weights_with_numpy,
+        Weights(),
     ],
-    "mended_forward": [forward_with(join=crop_by_padding), by_recursion, from_a_list],
-    "mended_loss": [normalised, by_gather],
+    "mended_forward": [forward_with(join=crop_by_padding), by_recursion, from_a_list, Forward()],
+    "mended_loss": [normalised, by_gather, loss_by_loops, loss_by_one_hot, CentreLoss()],
     "tile_step": [384, 384.0, 388 // 16 * 16],
     "net_parameters": [
         unet.net_parameters(*unet.my_net(variant(""))),
