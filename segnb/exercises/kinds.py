@@ -33,7 +33,7 @@ def exposes(
 
 def usable(got, right: Callable, allowed: Callable[..., str | None]) -> str | None:
     if not isinstance(got, list) or not got:
-        return "A list of inputs is wanted: [(logits, mask), (logits, mask), ...], each a tuple of what the function takes."
+        return "A list of inputs is wanted: [(...), (...), ...], each a tuple of what the function takes."
     if len(got) > MOST_TESTS:
         return f"At most {MOST_TESTS} inputs: choose each for what it shows."
     for number, inputs in enumerate(got, start=1):
@@ -114,7 +114,7 @@ def measured(got, want, tolerance: float, slips: dict) -> str | None:
     for slip, told in slips.items():
         if differ(got[1], list(slip) if isinstance(slip, tuple) else slip, tolerance) is None:
             return told
-    return f"The measurement is not {show(got[1])}. Run the cell above the task, and read off what it prints."
+    return f"The measurement is not {show(got[1])}. Run the measurement again, on what the task gives, and take what comes out."
 
 
 # ----------------------------------------------------------------------------- train under a budget

@@ -9,7 +9,7 @@ import segnb.losses
 import segnb.models
 from segnb.exercises.comparing import differ
 from segnb.exercises.engine import Case, Exercise, rand, wrong_answer
-from segnb.exercises.kinds import predicts, reaches, result
+from segnb.exercises.kinds import predicts, reaches, result, usable
 from segnb.exercises.probes import Budget, Changed, Told
 from segnb.exercises.tasks.pictures import logits_and_mask
 
@@ -363,11 +363,7 @@ def small_test(logits=None, mask=None, *more):
 def usable_tests(got):
     if not isinstance(got, list) or len(got) != len(BROKEN_DICE):
         return "Four tests are wanted, one for each broken loss: [(logits, mask), (logits, mask), ...]."
-    for number, inputs in enumerate(got, start=1):
-        told = small_test(*inputs) if isinstance(inputs, list) else "it should be a tuple (logits, mask)."
-        if told or result(five_dice, inputs) is None:
-            return f"Test {number} cannot be used: {told or 'the right loss has no finite answer to it.'}"
-    return None
+    return usable(got, five_dice, small_test)
 
 
 def gives_away(place):
