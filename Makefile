@@ -128,10 +128,10 @@ ENVIRONMENTS ?= build/environments
 PY ?= 3.13 3.12
 
 colab: $(STAMP)
-	@status=0; for version in $(PY); do $(ELSEWHERE) colab-$$version $(MISSING) $(NB) || status=1; done; exit $$status
+	@status=0; for version in $(PY); do $(ELSEWHERE) colab-$$version $(NB) $(MISSING) || status=1; done; exit $$status
 
 oldest other-cpu: $(STAMP)
-	$(ELSEWHERE) $@ $(MISSING) $(NB)
+	$(ELSEWHERE) $@ $(NB) $(MISSING)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
