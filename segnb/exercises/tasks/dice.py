@@ -141,6 +141,7 @@ def dice_pull(p, g):
 
 DICE_PULL = Exercise(
     dice_pull,
+    forbidden=("torch.autograd.backward", "torch.autograd.grad", "torch.func.grad"),
     points=2, minutes=10, difficulty=3, importance=3,
     cases=(
         Case(
@@ -352,6 +353,8 @@ def small_test(logits=None, mask=None, *more):
         return "it should be (logits, mask), float N×K×H×W and whole numbers N×H×W."
     if mask.is_floating_point() or mask.shape != (logits.shape[0], *logits.shape[2:]):
         return "the mask holds one whole number for each pixel of the logits."
+    if mask.dtype != torch.int64:
+        return "the mask should be int64: F.one_hot takes no other class numbers."
     if mask.numel() > 8:
         return f"it has {mask.numel()} pixels. Eight are enough: then you can follow it on paper."
     labels = mask[mask != 255]

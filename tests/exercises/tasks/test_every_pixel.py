@@ -73,7 +73,9 @@ WRONG = {
         (lambda mask, label: (lambda b: [b[0], b[1], b[2] - b[0] + 1, b[3] - b[1] + 1])(box_by_any(mask, label)), "width and height"),
         (lambda mask, label: [0, 0, mask.shape[1] - 1, mask.shape[0] - 1], "the box of the whole picture"),
         (lambda mask, label: (lambda b: [b[0], b[2], b[1], b[3]])(box_by_any(mask, label)), "the order is not: left, top"),
-        (lambda mask, label: box_by_any(mask, label)[:2], "list"),
+        (lambda mask, label: box_by_any(mask, label)[:2], "list ends too early"),
+        (lambda mask, label: [float(edge) for edge in box_by_any(mask, label)], "and 2.0 is a float"),
+        (lambda mask, label: masks_to_boxes((mask == label)[None])[0], "and 2.0 is a float"),
     ],
     "paint": [
         (lambda mask, palette: every_pixel.paint(mask, palette) * (mask != 255), "Void came out black"),
@@ -90,6 +92,7 @@ WRONG = {
         (squeezed("nearest"), "but the mask has moved"),
         (lambda mask, height, width: resize_mask(mask, (width, height)), "Height and width have changed places"),
         (lambda mask, height, width: resize_mask(mask, (height, width)).float(), "The labels are right, as floats"),
+        (lambda mask, height, width: resize_mask(mask, (height, width)).byte(), "should be torch.int64, and yours is torch.uint8"),
     ],
     "mended_item": [
         (lambda pixels, mask: [pixels.movedim(2, 0).mT / 255, mask.long()], "turned over on its diagonal"),
@@ -98,6 +101,8 @@ WRONG = {
         (lambda pixels, mask: [pixels.movedim(2, 0).float(), mask.long()], "divide by 255"),
         (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask / 255], "the mask holds class numbers"),
         (lambda pixels, mask: [pixels.movedim(2, 0).flip(2) / 255, mask.long()], "in your image it is in row 0, column 0"),
+        (lambda pixels, mask: [pixels.movedim(2, 0).double() / 255, mask.long()], "entry 1 of the list: the dtype should be torch.float32"),
+        (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask.int()], "entry 2 of the list: the dtype should be torch.int64"),
     ],
     "commonest_per_place": [
         (lambda masks, num_classes: masks.mode(0)[0], "you let 255 vote"),
@@ -171,7 +176,7 @@ def resized_in_a_loop(mask, height, width):
 
 
 def item_by_numpy(pixels, mask):
-    image = np.transpose(pixels.numpy(), (2, 0, 1)).astype(np.float64) / 255
+    image = np.transpose(pixels.numpy(), (2, 0, 1)).astype(np.float32) / 255
     return torch.from_numpy(image), torch.from_numpy(mask.numpy().astype(np.int64))
 
 
