@@ -122,7 +122,7 @@ def farthest(got: Tensor, want: Tensor, tolerance: float):
 
 
 def same_form(got, want, exact: bool = False) -> bool:
-    """Whether type, shape and dtype are right, so that a hint about the values makes sense."""
+    """Whether type, shape and dtype are right, and a gradient flows where it should: so that a hint about the values makes sense."""
     got, want = alike(got, want)
     if kind_of(got) != kind_of(want):
         return False
@@ -131,7 +131,7 @@ def same_form(got, want, exact: bool = False) -> bool:
     if not isinstance(want, Tensor):
         return not (exact and isinstance(want, int) and isinstance(got, float))
     kind = got.dtype == want.dtype if exact else got.is_floating_point() == want.is_floating_point()
-    return got.shape == want.shape and kind
+    return got.shape == want.shape and kind and got.requires_grad == want.requires_grad
 
 
 def kind_of(value) -> str:
@@ -162,6 +162,8 @@ def both(mine, yours) -> tuple[str, str]:
 
 def show(value, digits: int = 4) -> str:
     """A value as a hint prints it: small tensors in numbers, large ones by their size."""
+    if isinstance(value, Other):
+        return kind_of(value)
     if isinstance(value, Tensor) and value.numel() > 40:
         return f"a {sizes(value.shape)} tensor"
     if isinstance(value, Tensor):

@@ -188,6 +188,12 @@ def test_what_is_not_written_yet_is_no_mistake(said, stub):
     )
 
 
+def test_what_torch_does_not_implement_is_a_mistake(said):
+    out = said("halve", lambda line: line.long().log_softmax(0) * line / 2)
+    assert "NotImplementedError" in out
+    assert "not written yet" not in out
+
+
 def test_the_mistake_that_agrees_in_most_cases_is_named(said, monkeypatch):
     confusable = Exercise(
         halve,
@@ -272,6 +278,19 @@ def test_where_the_dtype_counts_a_whole_number_is_no_float():
     assert engine.differ([1, 2.0], [1, 2], 1e-4) is None
     assert "a whole number is wanted, and 2.0 is a float" in engine.differ([1, 2.0], [1, 2], 1e-4, exact=True)
     assert "entry 1 of the list should be 1" in engine.differ([3, 2], [1, 2], 1e-4, exact=True)
+
+
+def test_a_value_of_another_kind_is_shown_by_its_type():
+    assert engine.show([engine.decode(engine.encode(halve)), 1]) == "[an object of type function, 1]"
+
+
+def test_a_hint_about_the_values_is_not_given_for_a_gradient():
+    case = Case("three numbers", (LINE, 2 * LINE), "Multiply, then add.")
+    task = Exercise(weighted, gradient=("line", "weight"), cases=(case,), hints=("a", "b", "c"))
+    assert "Multiply, then add." in verdict(task, lambda line, weight: line.sum() + weight.sum()).hint
+    assert (
+        "Multiply, then add." not in verdict(task, lambda line, weight: weighted(line, weight).detach()).hint
+    )
 
 
 def test_a_zero_is_shown_without_a_sign():

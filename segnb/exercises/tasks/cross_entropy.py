@@ -118,7 +118,7 @@ WEIGHTED_PRICE = Exercise(
             (torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3), torch.tensor([[[0, 1, 255]]]), TWO_PIXELS[2]),
             "The third pixel is void: it should be in neither of the two sums.",
         ),
-        Case("two images, one with more void", some_void),
+        Case("two images, one with more void", some_void, "All labelled pixels of both images stand in one sum, above the line and below."),
         Case("three images, twenty classes", lambda seed: some_void(seed, 3, 20)),
         Case(
             "nothing but void: 0",
@@ -265,7 +265,7 @@ MENDED_ROWS = Exercise(
             (torch.tensor([[100.0, -100.0], [-100.0, 100.0]]).reshape(1, 2, 1, 2), torch.tensor([[[0, 0]]])),
             "p is too small for a float here, so its logarithm must never be taken: F.cross_entropy and log_softmax go round it.",
         ),
-        Case("two images, four classes, 3×5 pixels", some),
+        Case("two images, four classes, 3×5 pixels", some, "All pixels of both images are in one mean, each as the row of its own K logits."),
         Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
     mistakes={

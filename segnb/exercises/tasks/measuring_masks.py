@@ -591,7 +591,7 @@ POLE_ORDER = Exercise(
         FAULTS,
         measure=lambda: BY_POLES,
         slips={
-            tuple(BY_CARS): "This is the order for cars. Asked for are poles, class 2.",
+            tuple(BY_CARS): "This is the order for large things, such as cars. Asked for are poles, class 2.",
             tuple(reversed(BY_POLES)): "Your order begins with the worst. The guess with the highest IoU comes first.",
             ("half blind", "thin", "moved", "fat"): "This is the order by the share of right pixels, which all that is no pole decides. IoU divides what is shared by the union.",
         },

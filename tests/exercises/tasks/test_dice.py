@@ -138,7 +138,7 @@ WRONG = {
     ],
     "pull_ratio": [
         (101, "101 belongs to p = 0.5"),
-        (1, "That is cross-entropy"),
+        (1, "Equal pulls are what cross-entropy has at p = 0.5"),
         (100, "that alone is not the ratio"),
         (-199, "without the sign"),
         (99, "The ratio of the pulls is larger"),

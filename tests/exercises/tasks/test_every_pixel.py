@@ -57,6 +57,11 @@ def table_by_loops(codes, masks, num_codes, num_classes, unseen=None):
     return torch.tensor([int(row.argmax()) if row.any() else commonest for row in table])
 
 
+def unseen_is_rarest(codes, masks, num_codes, num_classes):
+    rarest = int(torch.bincount(masks[masks != 255], minlength=num_classes).argmin())
+    return table_by_loops(codes, masks, num_codes, num_classes, unseen=rarest)
+
+
 WRONG = {
     "image_labels": [
         (lambda mask, classes: [classes[n] if n != 255 else "void" for n in mask.unique()], "255 marks void"),
@@ -101,6 +106,8 @@ WRONG = {
         (lambda pixels, mask: [pixels.movedim(2, 0).float(), mask.long()], "divide by 255"),
         (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask / 255], "the mask holds class numbers"),
         (lambda pixels, mask: [pixels.movedim(2, 0).flip(2) / 255, mask.long()], "in your image it is in row 0, column 0"),
+        (lambda pixels, mask: [pixels.movedim(2, 0) / 254, mask.long()], "The red pixel is in its place. In its first channel it should be 1, and in yours it is 1.004"),
+        (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask.T.long()], "The image is right, and the mask is not"),
         (lambda pixels, mask: [pixels.movedim(2, 0).double() / 255, mask.long()], "entry 1 of the list: the dtype should be torch.float32"),
         (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask.int()], "entry 2 of the list: the dtype should be torch.int64"),
     ],
@@ -112,6 +119,7 @@ WRONG = {
     ],
     "classes_of_colours": [
         (lambda *given: table_by_loops(*given, unseen=0), "argmax of zeros is 0"),
+        (unseen_is_rarest, "over all pixels class 1 is the commonest"),
         (every_pixel.with_shares, "a rare class wins too easily"),
         (every_pixel.last_seen, "The last pixel of each colour decides"),
         (lambda codes, masks, n, k: table_by_loops(codes, masks, n, k).float(), "dtype"),

@@ -102,7 +102,8 @@ WRONG = {
         ([(HALF, HALF & False, 1)], "has no outline"),
     ],
     "pole_order": [
-        ([measuring_masks.BY_CARS, measuring_masks.BY_CARS], "the order for cars"),
+        ([measuring_masks.BY_CARS, measuring_masks.BY_CARS], "the order for large things, such as cars"),
+        ([measuring_masks.BY_CARS, measuring_masks.BY_CARS[::-1]], "The measurement is not"),
         ([measuring_masks.BY_CARS, measuring_masks.BY_POLES[::-1]], "begins with the worst"),
         ([measuring_masks.BY_CARS, ["half blind", "thin", "moved", "fat"]], "by the share of right pixels"),
         ([measuring_masks.BY_CARS, ["fat", "moved", "thin", "half blind"]], "The measurement is not"),
