@@ -20,9 +20,12 @@ CURES = {
 def differ(got, want, tolerance: float, exact: bool = False) -> str | None:
     """None if the two agree, else what is different about `got`: its type first, then shape, dtype, and values.
 
-    exact: the dtype must be the same too; otherwise float32 and float64 are one, and so are the whole numbers of any size.
+    exact: the dtype must be the same too, and a whole number no float; otherwise float32 and float64 are one, and so are
+    the whole numbers of any size.
     """
     got, want = alike(got, want)
+    if exact and isinstance(want, int) and isinstance(got, float):
+        return f"a whole number is wanted, and {got} is a float. int(...) makes one of it."
     if kind_of(got) != kind_of(want):
         cure = CURES.get(got.kind if isinstance(got, Other) else kind_of(got), "")
         return f"{kind_of(want)} is wanted, and your answer gives {kind_of(got)}. {cure}".rstrip()
@@ -73,7 +76,7 @@ def differ_named(got: dict, want: dict, tolerance: float, exact: bool) -> str | 
 def differ_lists(got: list, want: list, tolerance: float, exact: bool) -> str | None:
     for place, (yours, mine) in enumerate(zip(got, want), start=1):
         told = differ(yours, mine, tolerance, exact)
-        if told and (kind_of(yours) != kind_of(mine) or isinstance(mine, Tensor)):
+        if told and (not same_form(yours, mine, exact) or isinstance(mine, Tensor)):
             return f"entry {place} of the list: {told}"
         if told:
             mine, yours = both(mine, yours)
@@ -119,14 +122,16 @@ def farthest(got: Tensor, want: Tensor, tolerance: float):
 
 
 def same_form(got, want, exact: bool = False) -> bool:
-    """Whether type, shape and dtype are right, so that a hint about the values makes sense."""
+    """Whether type, shape and dtype are right, and a gradient flows where it should: so that a hint about the values makes sense."""
     got, want = alike(got, want)
     if kind_of(got) != kind_of(want):
         return False
+    if isinstance(want, list):
+        return all(same_form(yours, mine, exact) for yours, mine in zip(got, want))
     if not isinstance(want, Tensor):
-        return True
+        return not (exact and isinstance(want, int) and isinstance(got, float))
     kind = got.dtype == want.dtype if exact else got.is_floating_point() == want.is_floating_point()
-    return got.shape == want.shape and kind
+    return got.shape == want.shape and kind and got.requires_grad == want.requires_grad
 
 
 def kind_of(value) -> str:
@@ -157,6 +162,8 @@ def both(mine, yours) -> tuple[str, str]:
 
 def show(value, digits: int = 4) -> str:
     """A value as a hint prints it: small tensors in numbers, large ones by their size."""
+    if isinstance(value, Other):
+        return kind_of(value)
     if isinstance(value, Tensor) and value.numel() > 40:
         return f"a {sizes(value.shape)} tensor"
     if isinstance(value, Tensor):
@@ -165,4 +172,4 @@ def show(value, digits: int = 4) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(show(item, digits) for item in value)}]"
-    return f"{value:.{digits}g}" if isinstance(value, float) else repr(value)
+    return f"{value + 0.0:.{digits}g}" if isinstance(value, float) else repr(value)  # no minus before a 0

@@ -288,6 +288,12 @@ def differ_gradients(exercise: Exercise, inputs: tuple, got, want) -> str | None
         name = names[min(place, len(names) - 1)]
         if not yours.any():
             return f"the numbers are right, and no gradient reaches `{name}`: on the way something is cut off (.detach(), .item(), .data, NumPy)."
+        if yours.isnan().any() and not mine.isnan().any():
+            return (
+                f"the numbers are right, and their gradient by `{name}` is not a number in places: somewhere 0 is divided by 0. "
+                "A nanmean, a where or a selection takes the NaN out of the result, and not out of its gradient: divide by "
+                "something that is not 0, as with .clamp(min=1)."
+            )
         mine, yours = both(mine[where].tolist(), yours[where].tolist())
         return (
             f"the numbers are right, and their gradient by `{name}` is not: part of it does not arrive, or arrives twice "

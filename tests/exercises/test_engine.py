@@ -188,6 +188,12 @@ def test_what_is_not_written_yet_is_no_mistake(said, stub):
     )
 
 
+def test_what_torch_does_not_implement_is_a_mistake(said):
+    out = said("halve", lambda line: line.long().log_softmax(0) * line / 2)
+    assert "NotImplementedError" in out
+    assert "not written yet" not in out
+
+
 def test_the_mistake_that_agrees_in_most_cases_is_named(said, monkeypatch):
     confusable = Exercise(
         halve,
@@ -265,6 +271,30 @@ def test_variants_are_fixed_and_differ():
 def test_differences(want, got, sentence):
     told = engine.differ(got, want, 1e-4)
     assert told is None if sentence is None else told.startswith(sentence)
+
+
+def test_where_the_dtype_counts_a_whole_number_is_no_float():
+    assert engine.differ([1, 2], [1, 2], 1e-4, exact=True) is None
+    assert engine.differ([1, 2.0], [1, 2], 1e-4) is None
+    assert "a whole number is wanted, and 2.0 is a float" in engine.differ([1, 2.0], [1, 2], 1e-4, exact=True)
+    assert "entry 1 of the list should be 1" in engine.differ([3, 2], [1, 2], 1e-4, exact=True)
+
+
+def test_a_value_of_another_kind_is_shown_by_its_type():
+    assert engine.show([engine.decode(engine.encode(halve)), 1]) == "[an object of type function, 1]"
+
+
+def test_a_hint_about_the_values_is_not_given_for_a_gradient():
+    case = Case("three numbers", (LINE, 2 * LINE), "Multiply, then add.")
+    task = Exercise(weighted, gradient=("line", "weight"), cases=(case,), hints=("a", "b", "c"))
+    assert "Multiply, then add." in verdict(task, lambda line, weight: line.sum() + weight.sum()).hint
+    assert (
+        "Multiply, then add." not in verdict(task, lambda line, weight: weighted(line, weight).detach()).hint
+    )
+
+
+def test_a_zero_is_shown_without_a_sign():
+    assert engine.show(torch.tensor([-0.0, -1.0])) == "[0, -1]"
 
 
 @pytest.mark.parametrize("dtype", engine.DTYPES.values())
@@ -436,6 +466,7 @@ def no_more_gradients(line, weight):
         (lambda line, weight: torch.tensor((line * weight).sum().item(), requires_grad=True), "no gradient reaches `line`"),
         (lambda line, weight: line.dot(weight), "Here you are asked to do yourself what dot does"),
         (lambda line, weight: torch.dot(line, weight), "Here you are asked to do yourself what dot does"),
+        (lambda line, weight: torch.stack([(line * weight).sum(), 0 * line[0] / 0]).nanmean(), "their gradient by `line` is not a number"),
         (seeded, "Your code seeds torch's random numbers"),
         (no_more_gradients, "Your code changes whether torch follows gradients"),
         (lambda line, weight: (line.data.zero_() * weight).sum(), "Your function changed `line` itself"),
@@ -511,6 +542,11 @@ def test_write_the_tests():
     assert "passes all your tests: it stops at 3" in verdict(TESTS, [(LINE,)]).hint
     assert verdict(TESTS, [(torch.ones(5),)]).right
     assert "A list of inputs is wanted" in verdict(TESTS, []).hint
+    assert "Is the list missing round a single one" in verdict(TESTS, (torch.ones(5),)).hint
+
+
+def test_an_input_that_cannot_be_used_finds_out_nothing():
+    assert verdict(TESTS, [(torch.ones(5),), (torch.tensor([float("nan")]),)]).passed == (False,) * 3
 
 
 def test_predict_then_measure():
@@ -519,6 +555,20 @@ def test_predict_then_measure():
     assert "from 0 to 500" in verdict(task, [-3, 199]).hint
     assert verdict(task, [3, 101]).hint == "P = 0.5"
     assert not verdict(task, [..., 199]).written
+    assert verdict(task, [3, 0]).passed == (True, False)
+    assert verdict(task, [3, 0]).hint.startswith("The guess stands. Now measure")
+    assert "in per cent" in verdict(task, [3, 19900]).hint
+    assert verdict(task, [3, 17]).hint.startswith("The measurement is not 17. Run")
+
+
+def test_predict_then_measure_an_order():
+    task = Exercise(lambda: [["b", "a"]] * 2, literal=True, cases=kinds.predicts(["a", "b"], lambda: ["b", "a"]), hints=("a", "b", "c"))  # fmt: skip
+    assert verdict(task, [["a", "b"], ["B", " a"]]).right
+    assert verdict(task, [["A", "b"], []]).passed == (True, False)
+    assert "Now measure" in verdict(task, [["a", "b"], []]).hint
+    for other in ("b, a", [0.3, 0.2], ["b", "b"]):
+        assert "What you measured has to be written as an order" in verdict(task, [["a", "b"], other]).hint
+    assert "The measurement is not" in verdict(task, [["a", "b"], ["a", "b"]]).hint
 
 
 def test_train_under_a_budget():
