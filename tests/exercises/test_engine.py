@@ -489,6 +489,26 @@ def test_a_mistake_is_recognised_only_if_all_cases_agree(said):
     assert "You double." not in said("halve", lambda line: line * 2 if len(line) == 3 else line)
 
 
+def largest(x):
+    return x.max(0).values
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_equal_numbers_may_share_a_gradient_where_the_case_says_so(ties):
+    case = Case("the largest of two", (torch.ones(2, 3),), ties=ties)
+    task = Exercise(largest, cases=(case,), gradient=("x",), hints=("a", "b", "c"))
+    assert verdict(task, largest).right
+    assert verdict(task, lambda x: x.amax(0)).right == ties
+    assert "no gradient" in verdict(task, lambda x: largest(x.detach())).hint
+    assert "no gradient reaches `x`" in verdict(task, lambda x: largest(x.detach()) + 0 * x[0]).hint
+
+
+def test_a_hint_about_values_is_not_told_of_a_result_without_a_gradient():
+    task = Exercise(largest, cases=(Case("", (LINE[:, None],), "Look again."),), gradient=("x",), hints=("a", "b", "c"))  # fmt: skip
+    assert verdict(task, lambda x: x.min(0).values).hint.endswith("Look again.")
+    assert verdict(task, lambda x: largest(x).detach()).hint.endswith("has cut it off.")
+
+
 def test_what_differs_is_shown_as_different():
     assert engine.differ(torch.tensor([2.00003]), torch.tensor([2.0]), 1e-7).endswith(
         "be [2], and yours is [2.00003]."
@@ -519,6 +539,9 @@ def test_predict_then_measure():
     assert "from 0 to 500" in verdict(task, [-3, 199]).hint
     assert verdict(task, [3, 101]).hint == "P = 0.5"
     assert not verdict(task, [..., 199]).written
+    assert verdict(task, torch.tensor([3, 199])).right
+    assert verdict(task, [199, 3]).hint.startswith("199 is what a measurement gives, and it stands first")
+    assert verdict(task, [3, [199]]).hint == "The measurement is one number, and yours is [199]."
 
 
 def test_train_under_a_budget():

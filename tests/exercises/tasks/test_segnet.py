@@ -347,6 +347,13 @@ def window_by_window(x):
     return torch.stack(maxima).reshape(shape), torch.tensor(indices).reshape(shape)
 
 
+def by_amax(x):
+    """The gradient of amax is shared by equal numbers, that of max goes to the first: both are gradients of the maximum."""
+    windows = x.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+    rows = 2 * torch.arange(x.shape[2] // 2)[:, None] + windows.argmax(4) // 2
+    return windows.amax(4), rows * x.shape[3] + 2 * torch.arange(x.shape[3] // 2) + windows.argmax(4) % 2
+
+
 def by_permutation(x):
     images, channels, height, width = x.shape
     cells = x.double().view(images, channels, height // 2, 2, width // 2, 2).permute(0, 1, 2, 4, 3, 5)
@@ -593,6 +600,7 @@ RIGHT = {
         by_places,
         window_by_window,
         by_permutation,
+        by_amax,
         Pooling(),
         by_duels,
     ],
