@@ -43,6 +43,7 @@ __all__ = [
     "take",
 ]
 ARROW = " → "
+RIGHT_NUMBERS = "the numbers are right"
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def judge(exercise: Exercise, outcomes: list[dict], seed: int) -> Verdict:
     """Compare what was observed with the reference, case by case.
 
     A change of what should have stayed as it was is told first; then a known mistake that agrees in all cases; then what
-    is different in the first case that fails.
+    is different in the first case that fails, a gradient only if no number is wrong anywhere.
     """
     none_pass = (False,) * len(exercise.cases)
     if any(unwritten(exercise, outcome) for outcome in outcomes):
@@ -203,7 +204,7 @@ def judge(exercise: Exercise, outcomes: list[dict], seed: int) -> Verdict:
     told = [
         *filter(None, changes),
         *filter(None, [recognise(exercise, outcomes, seed)]),
-        *filter(None, complaints),
+        *sorted(filter(None, complaints), key=lambda told: told.startswith(RIGHT_NUMBERS)),
     ][0]
     return Verdict(passed, told[0].upper() + told[1:])
 
@@ -296,10 +297,10 @@ def differ_gradients(exercise: Exercise, got, want, ties: bool = False) -> str |
             continue
         name = names[min(place, len(names) - 1)]
         if not yours.any():
-            return f"the numbers are right, and no gradient reaches `{name}`: on the way something is cut off (.detach(), .item(), .data, NumPy)."
+            return f"{RIGHT_NUMBERS}, and no gradient reaches `{name}`: on the way something is cut off (.detach(), .item(), .data, NumPy)."
         mine, yours = both(mine[where].tolist(), yours[where].tolist())
         return (
-            f"the numbers are right, and their gradient by `{name}` is not: part of it does not arrive, or arrives twice "
+            f"{RIGHT_NUMBERS}, and their gradient by `{name}` is not: part of it does not arrive, or arrives twice "
             f"(it should be {mine}, and yours is {yours}). Which step is outside the graph (.detach(), .data, no_grad())?"
         )
     return None

@@ -188,6 +188,25 @@ def test_what_is_not_written_yet_is_no_mistake(said, stub):
     )
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda line: nn.functional.cross_entropy(torch.ones(1, 2), torch.ones(1, 2, dtype=torch.int64)),
+        lambda line: torch.arange(3).softmax(0),
+        lambda line: nn.Module()(line),
+    ],
+)
+def test_what_torch_has_not_implemented_is_written_all_the_same(said, answer):
+    assert "✗ Your code stopped at the line" in said("halve", answer)
+
+
+def test_wrong_numbers_are_told_before_a_gradient_that_is_wrong_where_they_are_right():
+    cases = Case("first", (torch.tensor([0.0, 1]),)), Case("later", (LINE,))
+    task = Exercise(halve, cases=cases, gradient=("line",), hints=("a", "b", "c"))
+    assert "the result should be [0.5, 1, 2]" in verdict(task, lambda line: line**2 / 2).hint
+    assert "their gradient by `line` is not" in verdict(task, lambda line: line - line.detach() / 2).hint
+
+
 def test_the_mistake_that_agrees_in_most_cases_is_named(said, monkeypatch):
     confusable = Exercise(
         halve,
@@ -251,6 +270,19 @@ def test_variants_are_fixed_and_differ():
         ([1], [1, 2], "the list is too long: 2 is one too many."),
         (["ReLU"], [" relu"], None),
         ([], [], None),
+        ([[1]], [1], "entry 1 of the list: a list is wanted, and your answer gives a number."),
+        (torch.ones(1), 1.0, "a tensor is wanted, and your answer gives a number. Leave .item()"),
+        (
+            [torch.ones(1)],
+            torch.ones(1, 1),
+            "a list is wanted, and your answer gives a tensor. list(...) takes",
+        ),
+        (
+            torch.tensor([0.3]),
+            torch.tensor([0.3]).half(),
+            "the dtype should be torch.float32, and yours is torch.float16",
+        ),
+        (torch.tensor([0.5]), torch.tensor([0.5]).half(), None),
         (1.0, 1.00001, None),
         (1.0, 1.01, "1.01 is not right."),
         (torch.zeros(0), torch.zeros(0), None),

@@ -10,7 +10,7 @@ from torch import nn
 import segnb.models.fcn
 from segnb.exercises.engine import Case, Exercise, rand
 from segnb.exercises.kinds import exposes, predicts
-from segnb.exercises.probes import Changed, Told, lived_in, new_module, sealed, slopes, untouched
+from segnb.exercises.probes import Changed, Told, a_tensor, lived_in, new_module, sealed, slopes, untouched
 
 # ---------------------------------------------------------------------------------- dense_to_convolution
 
@@ -246,8 +246,8 @@ CROP_OFFSET = Exercise(
         lambda padding, stride: padding - 81: "This is the crop of FCN-32s for every net. With skips the way up goes in steps of two first, and starts elsewhere.",
         lambda padding, stride: padding - {32: 69, 16: 73, 8: 81}[stride]: "You have 32s and 8s the wrong way round: more steps of two start earlier, so they need the larger crop.",
         lambda padding, stride: crop_offset(padding, stride) + 96: "fc6 is 7×7 and unpadded: the centre of its first window is three steps of 32 inside pool5.",
-        lambda padding, stride: crop_offset(padding, stride) - 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at 2 − p.",
-        lambda padding, stride: crop_offset(padding, stride) + 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at −p.",
+        lambda padding, stride: crop_offset(padding, stride) - 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, and a stamp of 2s pixels starts s − ½ before its middle.",
+        lambda padding, stride: crop_offset(padding, stride) + 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at −p, and a stamp of 2s pixels starts s − ½ before its middle, not s + ½.",
         lambda padding, stride: padding: "The padding moves the first map by 99. Five poolings, fc6 and the stamps move it too.",
     },
     hints=(
@@ -278,7 +278,7 @@ def run_fcn(mended_fcn, classes, image):
     net = lived_in(segnb.models.FCN(image.shape[1], classes, width=2, hidden=4).eval())
     net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
-        logits = mended_fcn(net, image)
+        logits = a_tensor(mended_fcn(net, image), "mended_fcn")
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import segnb.models.segnet
 from segnb.exercises.engine import Case, Exercise, rand, sizes
 from segnb.exercises.kinds import exposes, predicts
-from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
+from segnb.exercises.probes import a_tensor, lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------- pool_with_indices
 
@@ -449,7 +449,7 @@ def run_segnet(mended_segnet, classes, image):
     net = lived_in(segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval())
     net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
-        logits = mended_segnet(net, image)
+        logits = a_tensor(mended_segnet(net, image), "mended_segnet")
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
@@ -766,11 +766,7 @@ NIGHT_AND_DAY = Exercise(
     points=2, use=run_night, minutes=5, difficulty=2, importance=5,
     cases=(
         Case("one picture, a net in evaluation", lambda seed: (False, some_pictures(seed, (6, 8)))),
-        Case(
-            "three pictures of unequal sizes, a net in training",
-            lambda seed: (True, some_pictures(seed, (6, 8), (7, 5), (9, 9))),
-            "Pictures of unequal sizes go through the net one at a time.",
-        ),
+        Case("three pictures of unequal sizes, a net in training", lambda seed: (True, some_pictures(seed, (6, 8), (7, 5), (9, 9)))),
         Case("many pictures, brighter and brighter", lambda seed: (True, some_pictures(seed, *[(8, 9)] * 6))),
     ),
     mistakes={
@@ -779,6 +775,7 @@ NIGHT_AND_DAY = Exercise(
         predicted_in(False, back=False): "The masks are right. But the net is left in eval mode: whoever was training goes on with frozen statistics.",
         "part.training = mode → part.train()": "Every part of the net is in training at the end, and some are then in another mode than before. Put each back into the mode that it had.",
         "net.eval() → [part.eval() for part in net.modules() if isinstance(part, nn.BatchNorm2d)]": "Batch norm is in eval mode, and dropout still drops. net.eval() reaches every part.",
+        "[net(image[None])[0].argmax(0) for image in images] → list(net(torch.stack(images)).argmax(1))": "Pictures of unequal sizes make no batch: give them to the net one at a time.",
         "net.eval() → net.eval().requires_grad_(False)": "The masks are right, and the net is frozen for good: no training would move it any more. torch.no_grad() is enough, and ends with its block.",
         "part.training = mode → part.train(modes[0][1])": "You put the whole net into one mode. A part may have been in another: keep each part's own.",
     },

@@ -9,7 +9,7 @@ from torch import nn
 import segnb.models.unet
 from segnb.exercises.engine import Case, Exercise, rand
 from segnb.exercises.kinds import exposes, predicts
-from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
+from segnb.exercises.probes import a_tensor, lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------------ double_conv
 
@@ -362,7 +362,7 @@ def run_forward(mended_forward, depth, norm, image):
     net = lived_in(segnb.models.UNet(image.shape[1], 3, width=2, depth=depth, norm=norm or None).eval())
     net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
-        logits = mended_forward(net, image)
+        logits = a_tensor(mended_forward(net, image), "mended_forward")
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
@@ -653,7 +653,7 @@ CROP_ANY = Exercise(
         Case(
             "a signal of 6 samples, cropped to 2: 2 and 3 are left",
             (torch.arange(6.0).reshape(1, 1, 6), torch.zeros(1, 1, 2)),
-            "A signal has one axis behind batch and channels.",
+            "A signal has one axis behind batch and channels. Of the 4 samples too many, 2 go before and 2 behind.",
         ),
         Case(
             "two signals of three channels, 9 samples to 5",

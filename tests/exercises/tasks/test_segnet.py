@@ -242,6 +242,7 @@ WRONG = {
         (lambda stage: list(stage), "Your mirrored_stage should return an nn.Module, "),
     ],
     "mended_segnet": [
+        (lambda net, image: print(run(net, image).shape), "your mended_segnet returns nothing"),
         (lambda net, image: run(net, image, sized=False, last=F.relu), "It runs now. Two faults are left"),
         (lambda net, image: run(net, image, last=F.relu), "The sizes are right now"),
         (lambda net, image: run(net, image, sized=False), "The end is right now"),
