@@ -269,6 +269,9 @@ class Other:
     def __init__(self, kind: str):
         self.kind = kind
 
+    def __repr__(self) -> str:
+        return f"an object of type {self.kind}"
+
 
 def decode(plain: dict):
     """The value that `encode` wrote down. ValueError, TypeError, KeyError or RuntimeError if it never did."""

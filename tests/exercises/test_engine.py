@@ -574,6 +574,7 @@ def test_predict_then_measure():
     assert verdict(task, torch.tensor([3, 199])).right
     assert verdict(task, [199, 3]).hint.startswith("199 is what a measurement gives, and it stands first")
     assert verdict(task, [3, [199]]).hint == "The measurement is one number, and yours is [199]."
+    assert verdict(task, [3, max]).hint.startswith("The measurement is not an object of type builtin")
 
 
 def test_train_under_a_budget():

@@ -49,6 +49,13 @@ def what_is_pooled(got, want, x):
     window = (got[1] != want[1]).nonzero()[0].tolist()
     yours, mine = got[1][tuple(window)].item(), want[1][tuple(window)].item()
     row, column = divmod(mine, x.shape[3])
+    rivals = x[window[0], window[1]].flatten()
+    beside = [yours // x.shape[3] // 2, yours % x.shape[3] // 2] == window[2:]
+    if beside and rivals[yours] == rivals[mine]:
+        return (
+            f"The maxima are right. In window ({window[2]}, {window[3]}) the largest number stands twice, at index {mine} "
+            f"and at {yours}: of equal numbers the first counts."
+        )
     return (
         f"The maxima are right. In window ({window[2]}, {window[3]}) the largest stands in row {row}, column {column} "
         f"of a map {x.shape[3]} wide: index {mine}, and yours is {yours}."

@@ -39,6 +39,13 @@ def renumbered(rule):
     return pool
 
 
+def rightmost(x):
+    """Of equal numbers the last of its row, but the first row that has one."""
+    maxima, indices = library(x.flip(-1))
+    rows, columns = indices // x.shape[3], indices % x.shape[3]
+    return maxima.flip(-1), (rows * x.shape[3] + x.shape[3] - 1 - columns).flip(-1)
+
+
 def on_and_on(x):
     maxima, indices = library(x)
     maps = torch.arange(len(x) * x.shape[1]).reshape(len(x), x.shape[1], 1, 1)
@@ -187,6 +194,7 @@ WRONG = {
         (lambda x: (F.avg_pool2d(x, 2), library(x)[1]), "These are the means"),
         (lambda x: (-library(-x)[0], library(x)[1]), "the largest number of every window"),
         (renumbered(lambda row, column, h, w: row * w + column + 1), "In window (0, 0) the largest stands in row 1, column 1"),
+        (rightmost, "stands twice, at index 2 and at 3: of equal numbers the first counts"),
         (lambda x: library(x)[0], "a list is wanted"),
         (lambda x: library(x)[:1], "Two tensors are wanted"),
         (lambda x: (library(x)[0], library(x)[1].float()), "Indices are whole numbers, and yours are torch.f"),
