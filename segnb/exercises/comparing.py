@@ -27,8 +27,7 @@ def differ(got, want, tolerance: float, exact: bool = False) -> str | None:
     if exact and isinstance(want, int) and isinstance(got, float):
         return f"a whole number is wanted, and {got} is a float. int(...) makes one of it."
     if kind_of(got) != kind_of(want):
-        cure = CURES.get(got.kind if isinstance(got, Other) else kind_of(got), "")
-        return f"{kind_of(want)} is wanted, and your answer gives {kind_of(got)}. {cure}".rstrip()
+        return f"{kind_of(want)} is wanted, and your answer gives {kind_of(got)}. {cure(got, want)}".rstrip()
     if isinstance(want, Tensor):
         return differ_tensors(got, want, tolerance, exact)
     if isinstance(want, dict):
@@ -46,6 +45,16 @@ def differ(got, want, tolerance: float, exact: bool = False) -> str | None:
             or (got != got and want != want)
         )
     return None if same else f"{show(got)} is not right."
+
+
+def cure(got, want) -> str:
+    """How to get from what was given to what is wanted, if that can be said."""
+    kind = got.kind if isinstance(got, Other) else kind_of(got)
+    if kind == "a number" and not isinstance(want, Tensor):
+        return ""
+    if kind == "a tensor" and isinstance(want, list) and any(isinstance(part, Tensor) for part in want):
+        return "list(...) takes a tensor apart, along its first axis."
+    return CURES.get(kind, "")
 
 
 def alike(got, want):
@@ -95,18 +104,27 @@ def differ_tensors(got: Tensor, want: Tensor, tolerance: float, exact: bool) -> 
         return "your result carries a gradient, and nothing here is to be trained. Add .detach(), or work under torch.no_grad()."
     if want.requires_grad and not got.requires_grad:
         return "no gradient flows through your result: a .detach(), .item(), argmax or a conversion to NumPy has cut it off."
+    rounded = f"the dtype should be {want.dtype}, and yours is {got.dtype}." if coarse(got, want) else None
     got, want = got.detach().double(), want.detach().double()
     if torch.isnan(got).any() and not torch.isnan(want).any():
         return "your result contains NaN (not a number): somewhere zero was divided by zero, or infinity by infinity."
     place = farthest(got, want, tolerance)
     if place is None:
         return None
+    if rounded:
+        return rounded
     if want.numel() <= 40:
         mine, yours = both(want, got)
         return f"the result should be {mine}, and yours is {yours}."
     at = ", ".join(str(int(axis)) for axis in place)
     mine, yours = both(want[place].item(), got[place].item())
     return f"at ({at}) the result should be {mine}, and yours is {yours}."
+
+
+def coarse(got: Tensor, want: Tensor) -> bool:
+    """Whether a result is of 16 bits, and so rounded, where more are wanted."""
+    narrow = (torch.float16, torch.bfloat16)
+    return got.dtype in narrow and want.is_floating_point() and want.dtype not in narrow
 
 
 def farthest(got: Tensor, want: Tensor, tolerance: float):
@@ -131,7 +149,8 @@ def same_form(got, want, exact: bool = False) -> bool:
     if not isinstance(want, Tensor):
         return not (exact and isinstance(want, int) and isinstance(got, float))
     kind = got.dtype == want.dtype if exact else got.is_floating_point() == want.is_floating_point()
-    return got.shape == want.shape and kind and got.requires_grad == want.requires_grad
+    same_gradient = got.requires_grad == want.requires_grad
+    return got.shape == want.shape and kind and same_gradient and not coarse(got, want)
 
 
 def kind_of(value) -> str:

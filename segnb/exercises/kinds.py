@@ -94,7 +94,13 @@ def predicts(
     )
 
 
+def pair(got):
+    """Two numbers in a tensor or an array are two numbers."""
+    return got.tolist() if isinstance(got, torch.Tensor) and got.ndim == 1 else got
+
+
 def guessed(got, guess) -> str | None:
+    got = pair(got)
     if not isinstance(got, list) or len(got) != 2:
         return "Two things are wanted: [your guess, your measurement]."
     if isinstance(guess, list):
@@ -119,6 +125,7 @@ def names_all(order, names: list) -> bool:
 
 
 def measured(got, want, tolerance: float, slips: dict) -> str | None:
+    got = pair(got)
     if not isinstance(got, list) or len(got) != 2:
         return "Two things are wanted: [your guess, your measurement]."
     if differ(got[1], want, tolerance) is None:
@@ -127,6 +134,10 @@ def measured(got, want, tolerance: float, slips: dict) -> str | None:
         return "The guess stands. Now measure, and put what comes out beside it."
     if isinstance(want, list) and not names_all(got[1], want):
         return f"What you measured has to be written as an order of the names: {show(sorted(want))}."
+    if isinstance(want, (int, float)) and not differ(got[0], want, tolerance):
+        return f"{show(got[0])} is what a measurement gives, and it stands first: [your guess, your measurement]."
+    if isinstance(want, (int, float)) and isinstance(got[1], (str, list, dict)):
+        return f"The measurement is one number, and yours is {show(got[1])}."
     for slip, told in slips.items():
         if differ(got[1], list(slip) if isinstance(slip, tuple) else slip, tolerance) is None:
             return told
