@@ -260,6 +260,9 @@ def complain(
     difference = differ(got, want, exercise.tolerance, exercise.exact)
     if difference is None:
         return differ_gradients(exercise, inputs, outcome["gradients"], right["gradients"])
+    tensors = isinstance(got, Tensor) and isinstance(want, Tensor)
+    if tensors and differ(got.detach(), want.detach(), exercise.tolerance, exercise.exact) is None:
+        return difference  # the values are right, so a hint about them has nothing to say
     about_values = same_form(got, want, exercise.exact)
     if about_values and callable(case.hint):
         return case.hint(got, want, *inputs)
