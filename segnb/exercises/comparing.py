@@ -45,7 +45,7 @@ def differ(got, want, tolerance: float, exact: bool = False) -> str | None:
     return None if same else f"{show(got)} is not right."
 
 
-def alike(got, want):
+def alike(got, want) -> tuple:
     """A single number in a tensor is a number where one is wanted, and so on: the same value in another container."""
     if isinstance(got, Tensor) and isinstance(want, (int, float)) and got.ndim == 0:
         return got.item(), want
@@ -106,7 +106,7 @@ def differ_tensors(got: Tensor, want: Tensor, tolerance: float, exact: bool) -> 
     return f"at ({at}) the result should be {mine}, and yours is {yours}."
 
 
-def farthest(got: Tensor, want: Tensor, tolerance: float):
+def farthest(got: Tensor, want: Tensor, tolerance: float) -> tuple[Tensor, ...] | None:
     """The place where two tensors of one shape differ most, None where no difference is larger than is allowed."""
     largest = want.abs().nan_to_num(0, 0).max().item() if want.numel() else 0
     if torch.allclose(got, want, rtol=0, atol=tolerance * max(SMALLEST, largest), equal_nan=True):

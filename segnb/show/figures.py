@@ -44,14 +44,14 @@ class Picture:
         self.figure, self.alt, self.said = figure, alt, _sentence(said or alt)
 
     @cached_property
-    def png(self):
+    def png(self) -> bytes:
         dpi = style.DPI
         while len(data := style.encode(style.render(self.figure, dpi))) > style.LIMIT:
             dpi = int(0.95 * dpi * (style.LIMIT / len(data)) ** 0.5)  # bytes grow with the number of pixels
         return data
 
     @property
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         import io
 
         from PIL import Image
@@ -79,7 +79,7 @@ def _described(figure, given, measured, steady):
     return Picture(figure, given or measured, given or steady)
 
 
-def picture(figure, alt):
+def picture(figure, alt) -> Picture:
     """Wrap any matplotlib figure: paper, smallest letters, no second drawing, `alt` for its readers. → `Picture`."""
     import sys
 
@@ -98,7 +98,7 @@ def picture(figure, alt):
     return Picture(figure, alt)
 
 
-def canvas(rows=1, columns=1, *, width=style.WIDTH, height=None, **options):
+def canvas(rows=1, columns=1, *, width=style.WIDTH, height=None, **options) -> tuple:
     """A figure in the course's style, and its axes: ``figure, axes = canvas()`` → draw → ``picture(figure, alt)``.
 
     `width` and `height` are inches for the whole figure (5.0 fills a column; height 2.6 a row by default). `axes`
@@ -116,7 +116,7 @@ def canvas(rows=1, columns=1, *, width=style.WIDTH, height=None, **options):
 
 def compare(
     pictures, data=None, *, columns=None, captions=None, vmin=None, vmax=None, numbers=False, alt=None
-):
+) -> Picture:
     """Several pictures side by side: the workhorse of the chapters. → `Picture`
 
     `pictures`: a list, or a dict caption → picture. Each one is drawn by its shape and type:
@@ -187,7 +187,7 @@ def _unmeasured(caption):
     return ",".join(part for part in caption.split(",") if not re.search(r"\d[.e]-?\d|\d\s?%", part)).strip()
 
 
-def pair(image, mask, data, *, alt=None):
+def pair(image, mask, data, *, alt=None) -> Picture:
     """An image (C×H×W) beside its mask (H×W) in the colours of `data`, with a legend. → `Picture`
 
     The two may differ in size, as the output of an unpadded network does.
@@ -204,7 +204,7 @@ def _same_size(image, *masks):
             raise ValueError(f"{sizes}: crop the larger one")
 
 
-def overlay(image, mask, data, opacity=0.5, *, classes=None, alt=None):
+def overlay(image, mask, data, opacity=0.5, *, classes=None, alt=None) -> Picture:
     """An image (C×H×W) with its mask (H×W) laid over it like coloured glass. → `Picture`
 
     `opacity`: 0 shows the image alone, 1 the mask alone. `classes`: names or numbers of those that are laid over it (all
@@ -238,7 +238,7 @@ def _numbers(classes, data):
     return numbers
 
 
-def errors(image, prediction, mask, data, *, alt=None):
+def errors(image, prediction, mask, data, *, alt=None) -> Picture:
     """Where a prediction is wrong: those pixels in the colour of errors, over the dimmed image. → `Picture`
 
     `image` C×H×W, `prediction` and `mask` H×W classes of the same size. Void pixels of the mask count as neither
@@ -270,7 +270,7 @@ def _wrong(prediction, mask, share, data):
     return f"{text}, most often {true} taken for {taken} ({percent(counts.max() / len(mask))} of them)."
 
 
-def confusion(matrix, data, *, alt=None):
+def confusion(matrix, data, *, alt=None) -> Picture:
     """A confusion matrix as a table of percentages: each true class (a row) adds up to 100. → `Picture`
 
     `matrix`: a `segnb.metrics.ConfusionMatrix` or K×K counts, rows are the truth, columns the prediction. A class
@@ -333,13 +333,13 @@ def _confused(share, total, names):
     return text + (f"; absent: {', '.join(absent)}." if absent else ".")
 
 
-def strongest(maps, channels):
+def strongest(maps, channels) -> list[int]:
     """The numbers of the `channels` channels of C×h×w that vary most over the picture (standard deviation)."""
     spread = array(maps, "maps").std((1, 2))
     return np.argsort(-spread, kind="stable")[:channels].tolist()
 
 
-def feature_maps(maps, channels=4, *, alt=None):
+def feature_maps(maps, channels=4, *, alt=None) -> Picture:
     """What a network sees, stage by stage: one row a stage, its strongest channels, dark is low. → `Picture`
 
     `maps`: what `segnb.features` returns (layer → N×C×h×w), or one such tensor; the first picture of the batch is
@@ -372,7 +372,7 @@ def _stretched(channel):
     return heat(channel, low, high) if high > low else heat(channel)
 
 
-def history(runs, *, lr=False, smooth=None, alt=None):
+def history(runs, *, lr=False, smooth=None, alt=None) -> Picture:
     """How a training went: the loss of every step (pale) and its running mean; below it, what there is of the mean IoU
     on the validation set and, with ``lr=True``, the learning rate. → `Picture`
 

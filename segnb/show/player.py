@@ -87,7 +87,7 @@ _FRAME = """<figure style="margin:0"><img src="{source}" alt="{alt}" width="{wid
 <figcaption>{caption}</figcaption></figure>"""
 
 
-def player(frames, alts, *, captions=None, fps=1.0, name=None, data=None, label=None):
+def player(frames, alts, *, captions=None, fps=1.0, name=None, data=None, label=None) -> Live:
     """Pictures in turn over a slider and a Play button, which need neither a kernel nor the network. → a cell's output
 
     `frames`: `Picture` objects, PIL images, or tensors and arrays as `compare` draws them (integer masks need `data`);

@@ -7,13 +7,13 @@ import torch
 
 from ..data.items import resize_image, resize_mask
 from . import style
-from .figures import picture
+from .figures import Picture, picture
 from .pixels import class_name, image_pixels, painted, percent
 
 LONGEST = 128  # pixels of the longer side of mean image and mean mask
 
 
-def statistics(data, *, alt=None):
+def statistics(data, *, alt=None) -> Picture:
     """A split at a glance: class shares, presence, mean image, commonest class at each place, sizes. → `Picture`
 
     Above, for each class, its share of the labelled pixels and of the pictures in which it occurs. Below, the mean of

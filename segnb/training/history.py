@@ -20,6 +20,6 @@ class History:
     val: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
 
-    def add(self, step, loss, lr, seconds):
+    def add(self, step, loss, lr, seconds) -> None:
         for entries, entry in zip((self.step, self.loss, self.lr, self.seconds), (step, loss, lr, seconds)):
             entries.append(entry)
