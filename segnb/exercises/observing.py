@@ -64,12 +64,12 @@ class Changed(Told):
     """The sentence is about something that should have stayed as it was; it is told before any other."""
 
 
-def apply(answer, *inputs) -> Any:
+def apply(answer, *inputs) -> object:
     """Put a function to use: call it."""
     return answer(*inputs)
 
 
-def take(answer, *inputs) -> Any:
+def take(answer, *inputs) -> object:
     """Put a short value (a number, a string, a list) to use: it is the result itself."""
     return answer
 
