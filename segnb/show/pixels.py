@@ -7,7 +7,11 @@ from . import style
 
 
 def array(x, what) -> np.ndarray:
-    """A tensor on any device, or an array, as numpy. bfloat16 has no numpy twin, so it becomes float32."""
+    """A tensor on any device, or an array, as numpy. bfloat16 has no numpy twin, so it becomes float32.
+
+    Args: what: what it is called in the error.
+    Raises: TypeError: neither a tensor nor an array.
+    """
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu()
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
@@ -22,7 +26,10 @@ def shape_of(x) -> str:
 
 
 def image_pixels(x, what="image") -> np.ndarray:
-    """C×H×W in 0..1 (or uint8) → H×W×3 uint8."""
+    """C×H×W in 0..1 (or uint8) → H×W×3 uint8.
+
+    Raises: ValueError: another shape, C other than 1 and 3, numbers outside 0..1.
+    """
     x = array(x, what)
     if x.ndim != 3 or x.shape[0] not in (1, 3):
         raise ValueError(f"{what} is {shape_of(x)}; expected one image C×H×W, C = 1 (grey) or 3 (RGB)")
@@ -35,7 +42,10 @@ def image_pixels(x, what="image") -> np.ndarray:
 
 
 def class_map(x, data, what="mask") -> np.ndarray:
-    """H×W integers, checked against the classes of `data`."""
+    """H×W integers, checked against the classes of `data`.
+
+    Raises: ValueError: another shape, fractions, a number that is neither a class nor void.
+    """
     x = array(x, what)
     if x.ndim != 2 or x.dtype.kind not in "iu":
         given = f"{what} is {shape_of(x)} of {x.dtype}"
@@ -72,7 +82,10 @@ def heat(x, vmin=None, vmax=None, what="map") -> np.ndarray:
 
 
 def draw(x, data=None, vmin=None, vmax=None, what="picture") -> np.ndarray:
-    """One tensor as an H×W×3 uint8 array, by its shape and type; `compare` says how."""
+    """One tensor as an H×W×3 uint8 array, by its shape and type; `compare` says how.
+
+    Raises: ValueError: another shape, integers without `data`.
+    """
     x = array(x, what)
     if x.ndim == 3:
         return image_pixels(x, what)

@@ -144,7 +144,10 @@ def on_device(image, mask, weight, device) -> tuple[torch.Tensor, torch.Tensor, 
 
 
 def crop(target, logits) -> torch.Tensor:
-    """The centre of N×H×W masks or weights, as large as the logits: of the border nothing is said."""
+    """The centre of N×H×W masks or weights, N×h×w, as large as the logits: of the border nothing is said.
+
+    Raises: ValueError: logits larger than the masks.
+    """
     height, width = logits.shape[2:]
     top, left = (target.shape[1] - height) // 2, (target.shape[2] - width) // 2
     if top < 0 or left < 0:

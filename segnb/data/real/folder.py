@@ -409,7 +409,7 @@ def _group_of(image, group):
 
 
 def divide(groups, split, seed, place) -> list[tuple]:
-    """The pairs of one split, whole groups drawn by the seed."""
+    """The pairs of one split, whole groups drawn by the seed. Raises: DataError: fewer than three groups."""
     if len(groups) < 3:
         count = sum(map(len, groups.values()))
         things = f"{count} pictures" if count == len(groups) else f"{count} pictures in {len(groups)} groups"
