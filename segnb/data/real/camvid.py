@@ -13,7 +13,7 @@ import numpy as np
 
 from ..files import DataError, read_image, read_mask
 from ..generated.street import CHANNELS, CLASSES, PALETTE
-from ..items import IGNORE, SegmentationData, from_files
+from ..items import IGNORE, from_files
 
 __all__ = ["CHANNELS", "CLASSES", "PALETTE", "TWIN", "URLS", "download", "files", "open_set", "read"]
 
@@ -41,7 +41,7 @@ PARTS = {
 }
 
 
-def open_set(root, split, size=None) -> SegmentationData:
+def open_set(root, split, size=None):
     """The split in `root/camvid` as a `SegmentationData`."""
     return from_files(
         "camvid", split, files(root / "camvid", split), read, classes=CLASSES, palette=PALETTE, size=size

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..files import DataError, read_image, read_mask
 from ..generated.cells import CHANNELS, CLASSES, PALETTE
-from ..items import SegmentationData, from_files
+from ..items import from_files
 
 __all__ = [
     "CHANNELS",
@@ -43,7 +43,7 @@ HASHES = {
 PARTS = {f"data/membrane/train/{kind}": (f"train/{kind}", 30, digest) for kind, digest in HASHES.items()}
 
 
-def open_set(root, split, size=None) -> SegmentationData:
+def open_set(root, split, size=None):
     """The split in `root/isbi2012` as a `SegmentationData`."""
     return from_files(
         "isbi2012", split, files(root / "isbi2012", split), read, classes=CLASSES, palette=PALETTE, size=size
