@@ -1,5 +1,6 @@
 """What a network sees on its way: the maps of any layer."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -9,7 +10,7 @@ from .run import device_of, evaluating
 from .shapes import logits_of
 
 
-def features(model, x, layers=None):
+def features(model, x, layers=None) -> dict[str, Tensor]:
     """Each layer's output for a batch `x` N×C×H×W: dict layer → N×C×h×w (float32, CPU), in running order.
 
     A layer that runs more than once is shown as it was the last time; of several tensors the first is taken.
@@ -37,7 +38,7 @@ def features(model, x, layers=None):
 
 
 @contextmanager
-def hooks(model, names, keep):
+def hooks(model, names, keep) -> Iterator[None]:
     """Call keep(name, output) after each run of the named modules, inside. Raises: KeyError: no such name."""
     modules = dict(model.named_modules())
     unknown = [name for name in names if name not in modules]
@@ -56,7 +57,7 @@ def hooks(model, names, keep):
             handle.remove()
 
 
-def first_tensor(name, output):
+def first_tensor(name, output) -> Tensor:
     """The first tensor in what the layer `name` returned. Raises: TypeError: there is none."""
     output = logits_of(output)
     output = output[0] if isinstance(output, (tuple, list)) else output

@@ -37,7 +37,7 @@ class ConfusionMatrix:
             f"pixel accuracy {self.pixel_accuracy:.3f}, mean IoU {self.mean_iou:.3f})"
         )
 
-    def update(self, pred, target):
+    def update(self, pred, target) -> None:
         """Count a picture or a batch.
 
         Args:
@@ -115,37 +115,37 @@ class ConfusionMatrix:
         return self.matrix.sum(0).double()
 
     @property
-    def pixel_accuracy(self):
+    def pixel_accuracy(self) -> torch.Tensor:
         """Share of all pixels that are right, Σ n_ii / Σ t_i; SegNet's G."""
         return self._right.sum() / self._true.sum()
 
     @property
-    def class_accuracy(self):
+    def class_accuracy(self) -> torch.Tensor:
         """Share of each class's own pixels that are right, n_ii / t_i (K). Its `.nanmean()` is SegNet's C."""
         return self._right / self._true
 
     @property
-    def iou(self):
+    def iou(self) -> torch.Tensor:
         """Overlap over union of each class, n_ii / (t_i + Σ_j n_ji − n_ii) (K)."""
         return self._right / (self._true + self._called - self._right)
 
     @property
-    def mean_iou(self):
+    def mean_iou(self) -> torch.Tensor:
         """Mean of `iou` over the classes that the target or the prediction contains."""
         return self.iou.nanmean()
 
     @property
-    def frequency_weighted_iou(self):
+    def frequency_weighted_iou(self) -> torch.Tensor:
         """Mean of `iou` in which a class counts by its share of the pixels, Σ t_i·iou_i / Σ t_i."""
         return (self._true * self.iou).nansum() / self._true.sum()
 
     @property
-    def dice(self):
+    def dice(self) -> torch.Tensor:
         """Dice or F1 of each class, 2n_ii / (t_i + Σ_j n_ji) = 2·iou / (1 + iou) (K)."""
         return 2 * self._right / (self._true + self._called)
 
 
-def boundary_f1(pred, target, tolerance=0.0075, ignore_index=255):
+def boundary_f1(pred, target, tolerance=0.0075, ignore_index=255) -> torch.Tensor:
     """F1 score of the outlines, 0..1: how many pixels of each outline lie near the other one.
 
     The boundary of a class is its pixels with a 4-neighbour of another class; the picture's edge is no

@@ -11,7 +11,7 @@ from .features import first_tensor, hooks
 from .run import evaluating
 
 
-def receptive_field(model, layer=None):
+def receptive_field(model, layer=None) -> tuple[float, float]:
     """(size, stride), in pixels of the image, of what one pixel in the output of `layer` sees.
 
     size: the side of the smallest square that holds everything the pixel can depend on. After upsampling it

@@ -5,9 +5,11 @@ import platform
 import random
 import re
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,12 +37,12 @@ class Run:
     trouble: str | None = None
     sizes: str | None = None
 
-    def scale(self, *, cpu, gpu):
+    def scale(self, *, cpu, gpu) -> Any:
         """`cpu` or `gpu`, as SEGNB_SCALE or else the device says: `steps = run.scale(cpu=150, gpu=1500)`."""
         small = self.sizes == "cpu" if self.sizes else self.device.type == "cpu"
         return cpu if small else gpu
 
-    def autocast(self):
+    def autocast(self) -> torch.autocast:
         """The context in which a forward pass of training runs."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
 
@@ -48,7 +50,7 @@ class Run:
 _current: Run | None = None
 
 
-def setup(seed=0):
+def setup(seed=0) -> Run:
     """Choose device and number format, seed torch, numpy and random, print what is used; return the `Run`.
 
     A GPU is used if it computes one small convolution rightly, else one sentence says why not. float16 (with
@@ -71,7 +73,7 @@ def setup(seed=0):
     return _current
 
 
-def current():
+def current() -> Run:
     """The `Run` of the last `setup`, or one made without a word and without touching any seed."""
     global _current
     if _current is None:
@@ -81,7 +83,7 @@ def current():
     return _current
 
 
-def describe(run):
+def describe(run) -> str:
     """Versions and device in two lines, and in a third what environment variables ask for."""
     names = ("segnb", "torch", "torchvision", "numpy")
     versions = [f"{name} {_version(name) or 'not installed'}" for name in names]
@@ -97,7 +99,7 @@ def describe(run):
     return "\n".join(lines)
 
 
-def too_old():
+def too_old() -> list[str]:
     """A sentence for each package that is missing or older than the lower bound in segnb's own metadata."""
     try:
         required = metadata.requires("segnb") or []
@@ -114,7 +116,7 @@ def too_old():
     return found
 
 
-def seed_everything(seed):
+def seed_everything(seed) -> None:
     """Start the generators of torch (all devices), numpy and random from `seed`."""
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - other people's augmentations draw from the global one
@@ -122,7 +124,7 @@ def seed_everything(seed):
 
 
 @contextmanager
-def evaluating(model):
+def evaluating(model) -> Iterator[None]:
     """Eval mode, true float32, no gradients inside; afterwards all is as before, each module's mode too."""
     modes = [(module, module.training) for module in model.modules()]
     device = device_of(model).type
@@ -142,7 +144,7 @@ def evaluating(model):
             module.training = mode
 
 
-def device_of(model):
+def device_of(model) -> torch.device:
     """Where the model's numbers are; the CPU for a model without any."""
     return next(
         (t.device for group in (model.parameters(), model.buffers()) for t in group), torch.device("cpu")

@@ -1,7 +1,7 @@
 """What an image, a mask and logits are: the checks that everything begins with."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ NAMES = {
 }
 
 
-def check_data(data, name):
+def check_data(data, name) -> None:
     """Raise TypeError unless `data` has a length and items by number, as a map-style data set has."""
     if hasattr(data, "batch_size") and hasattr(data, "dataset"):
         raise TypeError(
@@ -27,7 +27,7 @@ def check_data(data, name):
         )
 
 
-def stated(data, name, otherwise):
+def stated(data, name, otherwise) -> Any:
     """The attribute `name` of a data set, or of the one that it wraps (a `Subset` keeps it in `.dataset`)."""
     while data is not None:
         if hasattr(data, name):
@@ -44,7 +44,7 @@ class ClassCounts(NamedTuple):
     pixels_in_images: torch.Tensor  # all pixels (void too) of those images
 
 
-def class_counts(masks, num_classes=None, ignore_index=255):
+def class_counts(masks, num_classes=None, ignore_index=255) -> ClassCounts:
     """The `ClassCounts` of masks (integers, H×W each), which are looked at one after the other.
 
     Args: num_classes: K; None is the highest label + 1.
@@ -68,7 +68,7 @@ def class_counts(masks, num_classes=None, ignore_index=255):
     return ClassCounts(pixels.sum(0), there.sum(0), (there * sizes).sum(0))
 
 
-def as_item(item):
+def as_item(item) -> tuple[torch.Tensor, ...]:
     """An item of a data set as tensors: (image, mask), or (image, mask, pixel weight).
 
     Besides tensors, which stay as they are: pictures of PIL, numpy arrays H×W×C or H×W (bytes become 0..1, as
@@ -127,7 +127,7 @@ def _image_as_tensor(image, size):
     )
 
 
-def check_image(image):
+def check_image(image) -> torch.Tensor:
     """One image as a tensor C×H×W of floats. Raises: ValueError, TypeError: it is something else."""
     image = torch.as_tensor(image)
     if not image.is_floating_point():
@@ -140,7 +140,7 @@ def check_image(image):
     return image
 
 
-def item_cure(image, mask):
+def item_cure(image, mask) -> str:
     """The cure for an image and a mask whose shapes do not go together, in words for an error message.
 
     >>> item_cure(torch.zeros(3, 4, 6), torch.zeros(1, 4, 6))
@@ -159,7 +159,7 @@ def item_cure(image, mask):
     return ""
 
 
-def check_input(logits, target, ignore_index, labels=True):
+def check_input(logits, target, ignore_index, labels=True) -> tuple[torch.Tensor, torch.Tensor]:
     """(logits N×K×H×W in float32 or wider, target N×H×W in int64), checked.
 
     Args:
@@ -182,7 +182,7 @@ def check_input(logits, target, ignore_index, labels=True):
     return logits if logits.dtype == torch.float64 else logits.float(), target
 
 
-def check_finite(logits, images=None, items=None):
+def check_finite(logits, images=None, items=None) -> None:
     """Raise FloatingPointError for logits N×K×H×W with NaN or +inf, of which argmax would still make classes.
 
     Args:
@@ -207,12 +207,12 @@ def check_finite(logits, images=None, items=None):
     )
 
 
-def logits_of(output):
+def logits_of(output) -> torch.Tensor:
     """The N×K×H×W logits in what a network returns: all of it, or "out" in a dict as torchvision's."""
     return output["out"] if isinstance(output, dict) else output
 
 
-def check_integers(labels, name):
+def check_integers(labels, name) -> None:
     """Raise TypeError for anything but whole numbers, with the cure for what is there instead."""
     if labels.dtype not in INTEGERS:
         raise TypeError(
@@ -234,7 +234,7 @@ def _integers(labels, name):
     )
 
 
-def check_fit(logits, target):
+def check_fit(logits, target) -> None:
     """Raise ValueError unless an N×H×W target belongs to N×K×H×W logits."""
     wanted = (logits.shape[0], *logits.shape[2:])
     if target.shape != wanted:
@@ -244,7 +244,7 @@ def check_fit(logits, target):
         )
 
 
-def check_labels(labels, num_classes, ignore_index):
+def check_labels(labels, num_classes, ignore_index) -> None:
     """Raise ValueError unless every label is a class 0..num_classes−1 or `ignore_index`.
 
     >>> check_labels(torch.tensor([0, 3, 255]), num_classes=2, ignore_index=255)
@@ -264,7 +264,7 @@ def check_labels(labels, num_classes, ignore_index):
         )
 
 
-def more_classes(num_classes, found):
+def more_classes(num_classes, found) -> str:
     """The cure for a label beyond the classes of a network, in words for an error message."""
     if num_classes == 1:
         return ": an object and its background are two classes, num_classes=2"
@@ -273,7 +273,7 @@ def more_classes(num_classes, found):
     return f": the network needs num_classes={found + 1}, or the masks other labels" if found > 0 else ""
 
 
-def check_void(num_classes, ignore_index, cure):
+def check_void(num_classes, ignore_index, cure) -> None:
     """Raise ValueError where 255, the usual label of void, is a class as well."""
     if ignore_index == 255 < num_classes:
         raise ValueError(f"of {num_classes} classes 255 is one, so it cannot mean void too: {cure}")

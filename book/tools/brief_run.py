@@ -1,4 +1,6 @@
-"""One seed of one study, run briefly: `python brief_run.py NAME SEED STEPS FILE` writes what came out.
+"""One seed of one study, run briefly: `python brief_run.py FILE NAME SEED STEPS` writes what came out.
+
+Without a seed nothing is run, and the study's stamp alone is written.
 
 The code that runs is that of the working directory, also of an old commit: so this file stands alone, and
 asks of the studies' machinery only `load` and `gather`.
@@ -11,7 +13,7 @@ import time
 from pathlib import Path
 
 
-def main(name: str, seed: str, steps: str, out: str) -> None:
+def main(out: str, name: str, seed: str | None = None, steps: str = "0") -> None:
     import segnb
     from book.tools import studies
 
@@ -23,6 +25,9 @@ def main(name: str, seed: str, steps: str, out: str) -> None:
         raise FileNotFoundError(f"book/studies has {len(files)} files {name}.py")
     one = studies.load(files[0])
     code = one.code()
+    if seed is None:
+        Path(out).write_text(json.dumps({"code": code}))
+        return
     fit, trainings = segnb.fit, []
 
     def recorded(model, *arguments, **options):

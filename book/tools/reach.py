@@ -24,7 +24,7 @@ from types import FunctionType, ModuleType
 
 import segnb
 from book.tools import weights
-from book.tools.essence import bare
+from book.tools.essence import bare, unannotated
 
 PACKAGES = ("book", "segnb")
 IMPORT = ast.Import | ast.ImportFrom
@@ -198,7 +198,7 @@ def source(module: ModuleType) -> str:
 @cache
 def top(module: ModuleType) -> dict[str, list[Definition]]:
     """The statements at the top of a module by the names that they bind; under "" those that do more."""
-    tree, found = ast.parse(source(module)), {"": []}
+    tree, found = unannotated(ast.parse(source(module))), {"": []}
     for node in tree.body[1:] if ast.get_docstring(tree) is not None else tree.body:
         names = bound(node)
         if not names or not isinstance(node, IMPORT | BLOCK | ast.Assign | ast.AnnAssign):

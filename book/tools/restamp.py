@@ -4,6 +4,9 @@ A change that changes no number makes a stamp stale, too. Here one seed of the s
 with the code of an older commit, whose stamp was fresh, and with that of the working tree. Only if all
 figures are equal, bit for bit, and all losses and weights of every training, do the stored figures get the new
 stamp.
+
+Where the way of stamping has changed, and the code of the study has not, nothing is run: the old code, stamped
+as today, has today's stamp.
 """
 
 import datetime
@@ -20,6 +23,8 @@ import segnb
 from book.tools import notebooks, studies
 
 BRIEF_RUN = Path(__file__).with_name("brief_run.py")
+# How a stamp comes about.
+STAMPING = ("book/tools/essence.py", "book/tools/reach.py")
 # What is stored of a study and is not a matter of its stamp.
 FIGURES = tuple(key for key in studies.KEYS if key != "code")
 
@@ -62,13 +67,7 @@ def restamp(one: studies.Study, since: str | None = None) -> str:
         then = json.loads((folder / results).read_text(encoding="utf-8"))
         if first_difference([then.get(key) for key in FIGURES], [stored[key] for key in FIGURES]):
             raise NotProven(f"The figures in {results} are not those of {commit}.")
-        before = brief_run(one, folder)
-    if before.pop("code") != then["code"]:
-        raise NotProven(f"At {commit} the stamp was stale, so a run there proves nothing.")
-    now = brief_run(one, notebooks.ROOT)
-    code = now.pop("code")
-    if difference := first_difference(before, now):
-        raise NotProven(f"{difference} (at {commit} and now)")
+        code = same_code(one, folder, then["code"]) or same_numbers(one, folder, then["code"], commit)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     one.write(
         {key: stored[key] for key in FIGURES} | {"code": code, "restamped": {"date": today, "since": commit}}
@@ -76,11 +75,44 @@ def restamp(one: studies.Study, since: str | None = None) -> str:
     return commit
 
 
-def brief_run(one: studies.Study, folder: Path) -> dict:
-    """What brief_run.py writes about a study, with the code in a folder. NotProven: it does not run there."""
+def same_numbers(one: studies.Study, folder: Path, stamp: str, commit: str) -> str:
+    """The stamp of the code as it is, if a brief run is equal with that in the folder, which had `stamp`."""
+    arguments = str(one.seeds[0]), str(one.brief)
+    before = brief_run(one, folder, *arguments)
+    if before.pop("code") != stamp:
+        raise NotProven(f"At {commit} the stamp was stale, so a run there proves nothing.")
+    now = brief_run(one, notebooks.ROOT, *arguments)
+    code = now.pop("code")
+    if difference := first_difference(before, now):
+        raise NotProven(f"{difference} (at {commit} and now)")
+    return code
+
+
+def same_code(one: studies.Study, folder: Path, stamp: str) -> str | None:
+    """The stamp of the code as it is, if that in the folder, which had `stamp`, has it too when stamped as today."""
+    ways = [(folder / name, notebooks.ROOT / name) for name in STAMPING]
+    ways = [(then, now) for then, now in ways if then.exists() and now.exists()]
+    if all(then.read_bytes() == now.read_bytes() for then, now in ways):
+        return None
+    if brief_run(one, folder)["code"] != stamp:
+        return None
+    kept = [then.read_bytes() for then, _ in ways]
+    for then, now in ways:
+        then.write_bytes(now.read_bytes())
+    before = brief_run(one, folder)["code"]
+    for (then, _), text in zip(ways, kept):
+        then.write_bytes(text)
+    return before if before == brief_run(one, notebooks.ROOT)["code"] else None
+
+
+def brief_run(one: studies.Study, folder: Path, *arguments: str) -> dict:
+    """What brief_run.py writes about a study, with the code in a folder. NotProven: it does not run there.
+
+    arguments: a seed and steps; without them nothing is run.
+    """
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "out.json"
-        command = [sys.executable, str(BRIEF_RUN), one.name, str(one.seeds[0]), str(one.brief), str(out)]
+        command = [sys.executable, str(BRIEF_RUN), str(out), one.name, *arguments]
         # The folder's own packages: neither those beside the script nor the installed ones.
         environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

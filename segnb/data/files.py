@@ -8,6 +8,7 @@ import lzma
 import struct
 import threading
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -26,7 +27,7 @@ class DataError(Exception):
     """A data file or folder is missing, damaged or not as it should be; the message names it and the cure."""
 
 
-def read_image(path, channels=3):
+def read_image(path, channels=3) -> np.ndarray:
     """An 8-bit picture as a uint8 array, H×W×3 or (channels=1) H×W.
 
     Raises: DataError: the file is not a readable picture, or has more bits.
@@ -40,7 +41,7 @@ def read_image(path, channels=3):
         return np.array(picture.convert("RGB" if channels == 3 else "L"))
 
 
-def read_mask(path):
+def read_mask(path) -> np.ndarray:
     """A label picture (8-bit grey or palette indices) as uint8 H×W. Raises: DataError: it is not one."""
     with opened(path) as picture:
         loaded(picture, path)
@@ -53,7 +54,7 @@ def read_mask(path):
 
 
 @contextmanager
-def naming(path):
+def naming(path) -> Iterator[None]:
     """Whatever goes wrong inside with the file `path` becomes a DataError that names it."""
     try:
         yield

@@ -39,7 +39,7 @@ class Findings:
     samples: SegmentationData | None = None
 
     @property
-    def call(self):
+    def call(self) -> str | None:
         """The call as text, to paste, or None."""
         if self.options is None:
             return None
@@ -56,7 +56,7 @@ class Findings:
     __repr__ = __str__
 
 
-def inspect(folder):
+def inspect(folder) -> Findings:
     """The `Findings` in all files of a folder with images/ and masks/; print them.
 
     They tell counts, sizes, bands, bits, orientation, palettes, labels and their shares, pairs that do not

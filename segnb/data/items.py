@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import Dataset
 
-from ..shapes import class_counts
+from ..shapes import ClassCounts, class_counts
 from .files import DataError
 
 # The label of void pixels, everywhere in the course.
@@ -62,7 +62,7 @@ class SegmentationData(Dataset):
             self._kept_bytes += image.nbytes + mask.nbytes
         return image, mask
 
-    def stack(self):
+    def stack(self) -> tuple[torch.Tensor, torch.Tensor]:
         """All items as (images N×C×H×W, masks N×H×W), made once and shared: do not write into them.
 
         Raises: ValueError: the pictures differ in size.
@@ -79,13 +79,13 @@ class SegmentationData(Dataset):
             self._kept.clear()
         return self._stack
 
-    def class_counts(self):
+    def class_counts(self) -> ClassCounts:
         """This split's `ClassCounts`: `pixels`, `images`, `pixels_in_images`, int64 of K + 1, void last."""
         if self._counts is None:
             self._counts = class_counts((mask for _, mask in self), self.num_classes, IGNORE)
         return self._counts
 
-    def cells(self, index):
+    def cells(self, index) -> torch.Tensor:
         """The single cells of item `index`: int32 H×W, 0 outside, 1, 2, ... in 4-connected pieces of "cell".
 
         Raises: ValueError: a data set without a class "cell".
@@ -98,7 +98,7 @@ class SegmentationData(Dataset):
         return torch.from_numpy(ndimage.label(is_cell)[0].astype(np.int32))
 
 
-def from_files(name, split, files, read, *, classes, palette, size=None):
+def from_files(name, split, files, read, *, classes, palette, size=None) -> SegmentationData:
     """The `SegmentationData` of a real set.
 
     Args:
@@ -121,7 +121,7 @@ def _read(files, read, size, num_classes, index):
     return real_item(*files[index], read, size, num_classes)
 
 
-def real_item(image_path, mask_path, read, size, num_classes):
+def real_item(image_path, mask_path, read, size, num_classes) -> tuple[torch.Tensor, np.ndarray]:
     """One checked item of a real set, at `size` if not None: (image float32 C×H×W in 0..1, mask uint8 H×W).
 
     Raises: DataError: image and mask differ in size, or a label is neither a class nor 255.
@@ -147,14 +147,14 @@ def real_item(image_path, mask_path, read, size, num_classes):
     return image, mask
 
 
-def resize_image(image, size):
+def resize_image(image, size) -> torch.Tensor:
     """A float image C×H×W (or N×C×H×W) at `size` (height, width), bilinear with antialiasing."""
     batch = image if image.ndim == 4 else image[None]
     resized = F.interpolate(batch, size, mode="bilinear", antialias=True, align_corners=False)
     return resized if image.ndim == 4 else resized[0]
 
 
-def resize_mask(mask, size):
+def resize_mask(mask, size) -> np.ndarray | torch.Tensor:
     """An H×W mask at `size` (height, width): each pixel takes the label nearest to its centre."""
     # Lists: an array takes a tensor of one element for a plain number, and loses the axis.
     rows, columns = (

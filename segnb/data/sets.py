@@ -38,7 +38,7 @@ class GeneratedSet:
     module: ModuleType
     options = ()
 
-    def open(self, split, size=None):
+    def open(self, split, size=None) -> SegmentationData:
         """The split as a `SegmentationData`, at `size` (height, width) or the set's own."""
         return SegmentationData(
             self.name,
@@ -59,12 +59,12 @@ class RealSet:
     module: ModuleType
 
     @property
-    def options(self):
+    def options(self) -> tuple[str, ...]:
         """Names of the keyword arguments that `load` passes on."""
         parameters = inspect.signature(self.module.open_set).parameters.values()
         return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
-    def open(self, root, split, size=None, **options):
+    def open(self, root, split, size=None, **options) -> SegmentationData:
         """The split as a `SegmentationData`. Raises: DataError: it is not there, whole and readable."""
         try:
             return self.module.open_set(root, split, size, **options)
@@ -74,7 +74,7 @@ class RealSet:
                 "to a folder that can be read."
             ) from None
 
-    def lacking(self, root, options):
+    def lacking(self, root, options) -> dict[str, DataError]:
         """{split: DataError} of the splits that are not there."""
         problems = {}
         for split in SPLITS:
@@ -84,7 +84,7 @@ class RealSet:
                 problems[split] = problem
         return problems
 
-    def download(self, root):
+    def download(self, root) -> None:
         """Make `root/name` from the network, and remember for the session if that fails."""
         from .real.download import DownloadError, patience
 
@@ -95,7 +95,7 @@ class RealSet:
             raise
         patience.renew()  # the network works
 
-    def attempt(self, root):
+    def attempt(self, root) -> tuple:
         """What tells one download from another in `_failed`."""
         return str(root / self.name), os.environ.get("SEGNB_MIRROR")
 
@@ -113,7 +113,7 @@ SETS = {
 }
 
 
-def load(name, split="train", *, size=None, root=None, download=False, **options):
+def load(name, split="train", *, size=None, root=None, download=False, **options) -> SegmentationData:
     """The split "train", "val" or "test" of a data set, as a `SegmentationData`.
 
     Args:
@@ -155,7 +155,7 @@ def load(name, split="train", *, size=None, root=None, download=False, **options
     return one.open(root, split, size, **options)
 
 
-def choose(name, split="train", *, size=None, root=None, **options):
+def choose(name, split="train", *, size=None, root=None, **options) -> SegmentationData:
     """The real set `name` if it is on disk or can be fetched, else its generated twin: `SegmentationData`.
 
     Prints one line saying which. Arguments are those of `load`. Before it asks a server it prints another
@@ -175,7 +175,7 @@ def choose(name, split="train", *, size=None, root=None, **options):
     return data
 
 
-def names():
+def names() -> list[str]:
     """The names that `load` knows, in alphabetical order."""
     return sorted(SETS)
 

@@ -1,5 +1,6 @@
 """The alignment ruler: where the centres of every map's pixels lie over the image, and which of them meet."""
 
+from ..show.live import Live
 from .page import page
 
 START = {
@@ -16,7 +17,7 @@ LABELS = {
 }
 
 
-def alignment(view="fcn", *, name=None):
+def alignment(view="fcn", *, name=None) -> Live:
     """Lay the maps of a network under a row of image pixels, and slide a crop until the lines between them stand upright.
 
     `view`: "fcn" (Long et al. 2015: padding, poolings, last kernel; the crops 19, 5, 27, 9 and 31), "unet" (Ronneberger

@@ -2,12 +2,13 @@
 
 from importlib.resources import files
 
+from ..show.live import Live
 from .page import page
 
 LIMIT = 8_000_000  # bytes of HTML: what a browser opens at once and a letter can carry
 
 
-def ask(model, pictures=None, data=None, *, switch=None, questions=(), name=None):
+def ask(model, pictures=None, data=None, *, switch=None, questions=(), name=None) -> Live:
     """Run `model` in the page, on `pictures` and on whatever a reader draws on them.
 
     model: the name of a network that ships with the course ("street", "unet", "segnet", "fcn", "deeplabv3": pictures,

@@ -1,9 +1,10 @@
 """Rates, strides and what one output pixel sees: the field of view and its holes."""
 
+from ..show.live import Live
 from .page import page
 
 
-def atrous(layers=((3, 1, 2), (3, 1, 2), (3, 1, 2)), *, name=None):
+def atrous(layers=((3, 1, 2), (3, 1, 2), (3, 1, 2)), *, name=None) -> Live:
     """Stack three convolutions, change kernel, stride and rate of each, and see which pixels one output pixel reads.
 
     `layers`: (kernel 1, 3 or 5; stride 1 or 2; rate 1 to 6) from the image upwards, where the demo starts. The default

@@ -1,11 +1,12 @@
 """The same weights, a finer map: strides are taken out of a trunk, and the values it had stay where they were."""
 
+from ..show.live import Live
 from .page import page
 
 STRIDES = (32, 16, 8)
 
 
-def finer_map(seed=2, *, name=None):
+def finer_map(seed=2, *, name=None) -> Live:
     """Take one stride after another out of a small residual trunk, and watch its map fill up between the old values.
 
     A switch gives the layer that lost its stride the new rate, as some libraries do, and a meter says how far the old

@@ -1,9 +1,10 @@
 """Paint a mask, slide a prediction, and see which pixels each loss pulls at."""
 
+from ..show.live import Live
 from .page import page
 
 
-def loss_painter(mask=None, *, name=None):
+def loss_painter(mask=None, *, name=None) -> Live:
     """Five losses and their gradients, pixel by pixel, for a mask one paints and a prediction one slides.
 
     `mask`: 10×10 zeros and ones to start from, so that each pixel is one per cent of the picture and as wide as a finger

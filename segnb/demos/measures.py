@@ -1,5 +1,6 @@
 """Click the pixels of a small prediction and see which measures notice."""
 
+from ..show.live import Live
 from .page import page
 
 CLASSES = ("sky", "building", "pole")
@@ -22,7 +23,7 @@ PREDICTION = (
 )
 
 
-def measures(prediction=PREDICTION, truth=TRUTH, *, name=None):
+def measures(prediction=PREDICTION, truth=TRUTH, *, name=None) -> Live:
     """Accuracies, IoU and Dice of a small picture, class by class, as one changes its prediction pixel by pixel.
 
     `prediction` and `truth`: H×W whole numbers of one size: 0 sky, 1 building, 2 pole. A class that is in neither has no

@@ -1,12 +1,13 @@
 """The lab of one pixel: logits, softmax, the price of the true class, and the pull on each logit."""
 
+from ..show.live import Live
 from .page import page
 
 CLASSES = ("road", "car", "sky")
 SPARE = "pole"  # the fourth class, for whoever asks for one
 
 
-def one_pixel(logits=(2.0, 0.5, -1.0), truth=1, classes=CLASSES, *, name=None):
+def one_pixel(logits=(2.0, 0.5, -1.0), truth=1, classes=CLASSES, *, name=None) -> Live:
     """Slide the logits of one pixel, choose its true class, and see what it pays and which way it pulls each of them.
 
     `logits`: three or four numbers from −10 to 10, one for each of `classes`, where the sliders start. `truth`: the

@@ -21,7 +21,7 @@ for (const root of document.querySelectorAll('[id="{id}"]')) {{
 </div>"""
 
 
-def page(script, label, still, *, name=None, parts=(), **options):
+def page(script, label, still, *, name=None, parts=(), **options) -> Live:
     """Wrap the demo in `script`.js. → `Live`
 
     `label`: what it is, in a few words. `still`: the `Picture` that stands there where scripts do not run (GitHub, a
@@ -47,7 +47,7 @@ def page(script, label, still, *, name=None, parts=(), **options):
     return Live(html, f"{label}: {still.alt}", still.png, width)
 
 
-def wrapped(script, id, label, still, *, options, kind="ep-demo", sheets=("kit.css",), parts=()):
+def wrapped(script, id, label, still, *, options, kind="ep-demo", sheets=("kit.css",), parts=()) -> str:
     """The HTML of an element `id` of class `kind`: style `sheets`, `still` for where no scripts run, kit.js, `parts`, `script`.js."""
     from html import escape
 

@@ -9,7 +9,7 @@ from .page import wrapped
 MARKS = {True: "✓", False: "✗"}
 
 
-def guess(question, answer, why="", *, within=None, unit=""):
+def guess(question, answer, why="", *, within=None, unit="") -> "Quiz":
     """Ask before the result is seen: a number, a choice or an order. → `Quiz`
 
     `answer` is a number, of which a guess within `within` counts as good; or {choice: sentence}, the right choice
@@ -19,7 +19,7 @@ def guess(question, answer, why="", *, within=None, unit=""):
     return Quiz("guess", [item])
 
 
-def recall(questions):
+def recall(questions) -> "Quiz":
     """Ask for what was read: {question: {choice: sentence}}, the right choice first. → `Quiz`
 
     Each sentence answers who takes its choice. A question is asked until it is answered; the first try counts.

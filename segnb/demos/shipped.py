@@ -3,6 +3,7 @@
 import copy
 
 import torch.nn.functional as F
+from torch import Tensor
 
 from ..models import SegNet, UNet
 from ..models.unet import crop_and_concat
@@ -44,7 +45,7 @@ def _counted(question, classes):
 class Muted(UNet):
     """A U-Net whose skips carry zeros: those of the levels in `quiet`, 0 the finest."""
 
-    def forward(self, x):
+    def forward(self, x) -> Tensor:
         x, kept = self.normalise(x), []
         for level, block in enumerate(self.encoder):
             x = block(x)
@@ -59,7 +60,7 @@ class Muted(UNet):
 class Smooth(SegNet):
     """A SegNet that forgets where its maxima were and enlarges bilinearly."""
 
-    def forward(self, x):
+    def forward(self, x) -> Tensor:
         x, sizes = self.normalise(x), []
         for stage, pool in zip(self.encoder, self.pool):
             x = stage(x)

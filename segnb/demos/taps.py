@@ -1,9 +1,10 @@
 """A kernel with holes over a map: which of its taps meet the map, and which only its padding."""
 
+from ..show.live import Live
 from .page import page
 
 
-def taps(side=12, rate=4, *, name=None):
+def taps(side=12, rate=4, *, name=None) -> Live:
     """Drag a 3×3 or 5×5 kernel over a map by mouse, finger or arrow keys, and count the taps that meet the map.
 
     `side`: of the map, 6 to 65 pixels; `rate`: 1 to 36. Taps in the padding turn grey; each pixel of the map is as bright

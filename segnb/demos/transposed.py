@@ -1,9 +1,10 @@
 """Why transposed convolutions draw checkerboards: how many stamps does each output pixel get?"""
 
+from ..show.live import Live
 from .page import page
 
 
-def transposed(kernel=3, stride=2, *, name=None):
+def transposed(kernel=3, stride=2, *, name=None) -> Live:
     """Slide the kernel and the stride of a transposed convolution and count its stamps, in one and two dimensions.
 
     `kernel` 1 to 6 and `stride` 1 to 3 are where the sliders start. With FCN's bilinear weights instead of ones, the

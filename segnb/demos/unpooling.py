@@ -1,5 +1,6 @@
 """SegNet's way up: max pooling keeps the places of its maxima, unpooling puts the numbers back there."""
 
+from ..show.live import Live
 from .page import page
 
 MAPS = {
@@ -8,7 +9,7 @@ MAPS = {
 }
 
 
-def unpooling(map=None, *, side=4, name=None):
+def unpooling(map=None, *, side=4, name=None) -> Live:
     """Pool a map step by step and watch the indices bring the maxima home; compare three ways that forget them.
 
     `map`: 4×4 or 5×5 whole numbers from 0 to 9, where the demo starts (default: one of ours, with this `side`). Pressing

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import os
 import textwrap
+from typing import Any
 
 from segnb.exercises import tasks
 from segnb.exercises.engine import Exercise, Verdict, judge
@@ -86,7 +87,7 @@ def is_placeholder(student: str) -> bool:
     return student.strip().strip("<>").casefold() in PLACEHOLDERS
 
 
-def yours_or_ours(name: str, answer):
+def yours_or_ours(name: str, answer) -> Any:
     """The learner's answer if it passes its check, else the course's: so that the picture behind a task can be drawn before
     the task is done, and shows what to expect. KeyError for an unknown name."""
     exercise = registry[name]

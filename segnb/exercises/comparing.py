@@ -57,7 +57,7 @@ def cure(got, want) -> str:
     return CURES.get(kind, "")
 
 
-def alike(got, want):
+def alike(got, want) -> tuple:
     """A single number in a tensor is a number where one is wanted, and so on: the same value in another container."""
     if isinstance(got, Tensor) and isinstance(want, (int, float)) and got.ndim == 0:
         return got.item(), want
@@ -127,7 +127,7 @@ def coarse(got: Tensor, want: Tensor) -> bool:
     return got.dtype in narrow and want.is_floating_point() and want.dtype not in narrow
 
 
-def farthest(got: Tensor, want: Tensor, tolerance: float):
+def farthest(got: Tensor, want: Tensor, tolerance: float) -> tuple[Tensor, ...] | None:
     """The place where two tensors of one shape differ most, None where no difference is larger than is allowed."""
     largest = want.abs().nan_to_num(0, 0).max().item() if want.numel() else 0
     if torch.allclose(got, want, rtol=0, atol=tolerance * max(SMALLEST, largest), equal_nan=True):

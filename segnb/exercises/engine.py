@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -153,7 +154,7 @@ def rand(seed: int, *shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def trainable(value):
+def trainable(value) -> Any:
     """The value with every tensor of fractions in it requiring a gradient."""
     if isinstance(value, (list, tuple)):
         return type(value)(trainable(item) for item in value)
@@ -162,7 +163,7 @@ def trainable(value):
 
 
 @functools.cache
-def wrong_answer(reference: Callable, key):
+def wrong_answer(reference: Callable, key) -> Any:
     """A known wrong answer: `key` itself, or the reference with one or several edits "old → new" of its source.
 
     ValueError if the source does not hold what is to be replaced."""

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -47,7 +48,7 @@ def usable(got, right: Callable, allowed: Callable[..., str | None]) -> str | No
     return None
 
 
-def result(function: Callable, inputs: list):
+def result(function: Callable, inputs: list) -> Any:
     """What a function of ours answers, None where it raises or the answer is not finite."""
     try:
         value = function(*copy.deepcopy(inputs))

@@ -13,6 +13,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -63,12 +64,12 @@ class Changed(Told):
     """The sentence is about something that should have stayed as it was; it is told before any other."""
 
 
-def apply(answer, *inputs):
+def apply(answer, *inputs) -> object:
     """Put a function to use: call it."""
     return answer(*inputs)
 
 
-def take(answer, *inputs):
+def take(answer, *inputs) -> object:
     """Put a short value (a number, a string, a list) to use: it is the result itself."""
     return answer
 
@@ -273,7 +274,7 @@ class Other:
         return f"an object of type {self.kind}"
 
 
-def decode(plain: dict):
+def decode(plain: dict) -> Any:
     """The value that `encode` wrote down. ValueError, TypeError, KeyError or RuntimeError if it never did."""
     kind = plain["kind"]
     if kind == "tensor":

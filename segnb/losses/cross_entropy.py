@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from ..shapes import INTEGERS, as_item, check_data, check_input, check_labels, class_counts, stated
 
 
-def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_index=255):
+def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_index=255) -> torch.Tensor:
     """Mean cross entropy over the labelled pixels, Σ w·ℓ / Σ w: a scalar.
 
     ℓ(x) = −log softmax(logits(x))[target(x)], in nats, and w(x) = weight[target(x)]·pixel_weight(x). Ignored
@@ -45,7 +45,7 @@ def _plain(logits, target, ignore_index):
     return loss.sum() / (target != ignore_index).sum().clamp_min(1)
 
 
-def focal(logits, target, *, gamma=2.0, weight=None, pixel_weight=None, ignore_index=255):
+def focal(logits, target, *, gamma=2.0, weight=None, pixel_weight=None, ignore_index=255) -> torch.Tensor:
     """Cross entropy that looks away from easy pixels: Σ w·(1 − p)^γ·ℓ / Σ w, p the true class's probability.
 
     γ = 0 is `cross_entropy`; at γ = 2 a pixel with p = 0.9 counts a hundredth. Arguments, shapes and errors
@@ -88,7 +88,7 @@ def _weighted_mean(loss, w):
     return (w * loss).sum() / total.where(total != 0, 1)  # nothing to learn from: 0/1, not 0/0
 
 
-def median_frequency_weights(data, *, include_void=False):
+def median_frequency_weights(data, *, include_void=False) -> torch.Tensor:
     """Class weights median(f)/f_c that even out rare and common classes: K float32 numbers.
 
     f_c = pixels of class c / pixels of the images that contain c, void pixels of those images included. A
@@ -118,7 +118,7 @@ def median_frequency_weights(data, *, include_void=False):
     return torch.where(frequency > 0, median / frequency, 0)[:num_classes].float()
 
 
-def unet_weight_map(mask, w0=10, sigma=5):
+def unet_weight_map(mask, w0=10, sigma=5) -> torch.Tensor:
     """Pixel weights that teach a network the thin gaps between touching cells: float32, shaped like `mask`.
 
     w(x) = w_c(x) + w0·exp(−(d1 + d2)² / 2σ²), where d1 and d2 are the distances in pixels from x to the

@@ -15,7 +15,7 @@ def dice(
     present_only=True,
     smooth=0.0,
     squared=False,
-):
+) -> torch.Tensor:
     """1 − the mean over the classes of the soft Dice score D_k = (2 Σ p·g + smooth) / (Σ p + Σ g + smooth).
 
     p is the softmax of the logits, g is 1 where the target is class k and 0 elsewhere, and the sums run over
@@ -51,7 +51,7 @@ def tversky(
     per_image=False,
     present_only=True,
     smooth=0.0,
-):
+) -> torch.Tensor:
     """1 − the mean over the classes of TP / (TP + α·FP + β·FN), each with `smooth` added to both sides.
 
     α is the price of inventing a pixel, β of missing one: ½ and ½ is `dice`, 1 and 1 the soft IoU, and β > α
@@ -65,7 +65,7 @@ def tversky(
     return _mean_loss(_ratio(overlap + smooth, overlap + errors + smooth), true, present_only)
 
 
-def generalised_dice(logits, target, *, ignore_index=255, per_image=False):
+def generalised_dice(logits, target, *, ignore_index=255, per_image=False) -> torch.Tensor:
     """1 − 2 Σ_k w_k Σ p·g / Σ_k w_k (Σ p + Σ g) with w_k = 1/(Σ g)²: one Dice score for all classes together.
 
     The classes are summed before the division, else the weights would cancel. A class that is not in the
@@ -79,7 +79,9 @@ def generalised_dice(logits, target, *, ignore_index=255, per_image=False):
     return _mean_loss(score, true.sum(1, keepdim=True), present_only=True)
 
 
-def soft_areas(logits, target, ignore_index=255, per_image=False, squared=False):
+def soft_areas(
+    logits, target, ignore_index=255, per_image=False, squared=False
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(Σ p·g, Σ p or, if `squared`, Σ p², Σ g) of each class over the labelled pixels.
 
     Three tensors R×K with one row for each picture, or a single row for the whole batch.

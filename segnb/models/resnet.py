@@ -105,7 +105,10 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def set_stride_unit(self, stride_unit: str) -> None:
-        """Move the strides of all stages into their "first" or "last" unit, and the rates with them."""
+        """Move the strides of all stages into their "first" or "last" unit, and the rates with them.
+
+        Raises: ValueError: another word.
+        """
         if stride_unit not in STRIDES:
             raise ValueError(
                 f'stride_unit is "last", as in the paper, or "first", as in torchvision, not {stride_unit!r}'

@@ -37,7 +37,10 @@ class ConvStage(nn.Sequential):
 def vgg16_stages(
     in_channels: int, width: int = 64, norm: str | None = None, first_padding: int = 1
 ) -> list[ConvStage]:
-    """VGG16's five stages, without the max pooling after each: width, 2, 4, 8 and 8 times width channels."""
+    """VGG16's five stages, without the max pooling after each: width, 2, 4, 8 and 8 times width channels.
+
+    Raises: ValueError: a width below 1.
+    """
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
     stages = []

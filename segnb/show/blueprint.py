@@ -22,7 +22,7 @@ class Blueprint(Picture):
         return ink.figure(plan.draw(self.nodes, plan.NARROW, self.here))
 
     @cached_property
-    def html(self):
+    def html(self) -> str:
         from base64 import b64encode
         from html import escape
 
@@ -39,13 +39,13 @@ class Blueprint(Picture):
         style = f"<style>{ink.style_sheet()}</style>"
         return f'<figure class="ep-blueprint">{style}\n{drawings}\n{still}{told}</figure>'
 
-    def small(self, label):
+    def small(self, label) -> str:
         """A thumbnail without words, as SVG; `label` says what it is to readers who do not see it."""
         from . import ink, plan
 
         return ink.svg(plan.draw(self.nodes, plan.SMALL), label, "small")
 
-    def over(self, maps, here):
+    def over(self, maps, here) -> Picture:
         """`maps`, a `Picture` such as `feature_maps` makes, below a small map of the network that marks the stages `here`.
 
         → `Picture`. ``ValueError`` for a stage that is not drawn.
@@ -73,7 +73,7 @@ class Blueprint(Picture):
         return {"text/html": self.html, **data}, about
 
 
-def blueprint(model, size, *, stages=None, here=None, alt=None):
+def blueprint(model, size, *, stages=None, here=None, alt=None) -> Blueprint:
     """Draw `model` for a square image of `size` pixels: down on the left, up on the right. → `Blueprint`
 
     Beside each box stand the stage's name, its channels and its side; the box is taller for a larger map and wider for more

@@ -26,12 +26,13 @@ def dots(
 ) -> Picture:
     """A row for each name, a dot for each of its runs, a short line at their mean.
 
-    runs: name → the values of its runs; or, with `measures`, name → measure → values, as studies store their figures.
-    measures: one of them, or several, side by side.
-    label: what the axis shows, one for each measure; left out, the measures' names.
-    xlim: both ends of every axis; left out, they fit the values.
-    groups: a name for each row; rows of one group share a colour. Left out, all do.
-    ``ValueError``: no row, a row without a value, labels or groups of another number.
+    Args:
+        runs: name → the values of its runs; or, with `measures`, name → measure → values, as studies store them.
+        measures: one of them, or several, side by side.
+        label: what the axis shows, one for each measure; None: the measures' names.
+        xlim: both ends of every axis; None: they fit the values.
+        groups: a name for each row; rows of one group share a colour. None: all do.
+    Raises: ValueError: no row, a row without a value, labels or groups of another number.
     """
     if measures is None:
         panels = [dict(runs)]
@@ -77,10 +78,11 @@ def bars(
 ) -> Picture:
     """Horizontal bars, from the first name at the top, each with its number at the end.
 
-    values: name → number; or title → (name → number), for several with the same names side by side.
-    colours: one for each bar, as 0..255 triples (a data set's `palette`) or as matplotlib takes them.
-    percent: the values are shares of 1 and are written as percentages.
-    ``ValueError``: no bar, another number of colours, panels of different names.
+    Args:
+        values: name → number; or title → (name → number), for several with the same names side by side.
+        colours: one for each bar, as 0..255 triples (a data set's `palette`) or as matplotlib takes them.
+        percent: the values are shares of 1 and are written as percentages.
+    Raises: ValueError: no bar, another number of colours, panels of different names.
     """
     panels = values if values and isinstance(next(iter(values.values())), Mapping) else {label: values}
     names = list(next(iter(panels.values()), {}))
@@ -122,11 +124,12 @@ def curves(
 ) -> Picture:
     """Curves, told apart by colour and dash, with their names in a row above.
 
-    lines: name → (x, y) with P numbers each, or y runs×P: then the mean is drawn, and between the lowest and the highest
-        run a pale band.
-    logx: the places on a logarithmic scale, each of the first curve's with its number.
-    marks: a mark at every point; left out, where there are at most a dozen.
-    ``ValueError``: no curve, or x and y of different lengths.
+    Args:
+        lines: name → (x, y) with P numbers each, or y runs×P: then the mean is drawn, and between the lowest and
+            the highest run a pale band.
+        logx: the places on a logarithmic scale, each of the first curve's with its number.
+        marks: a mark at every point; None: where there are at most a dozen.
+    Raises: ValueError: no curve, or x and y of different lengths.
     """
     if not lines:
         raise ValueError("curves needs at least one curve")

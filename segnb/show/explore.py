@@ -1,11 +1,11 @@
 """Look around by hand: inside a network, stage by stage (`explore`), or through a mask, class by class (`explore_mask`)."""
 
-from .figures import compare, overlay, strongest
+from .figures import Picture, compare, overlay, strongest
 from .pixels import class_map, class_name, percent
 from .style import quick_png, render
 
 
-def explore(model, image, layers=None):
+def explore(model, image, layers=None) -> "Explorer":
     """Choose a stage and a channel of `model` and see its feature map beside `image` (C×H×W). → `Explorer`
 
     `layers`: names as in ``model.named_modules()``, default ``model.stages``. The image must have a size the model takes.
@@ -25,7 +25,7 @@ def explore(model, image, layers=None):
     return Explorer(image, {name: stage[0] for name, stage in maps.items()})
 
 
-def explore_mask(image, mask, data, opacity=0.6):
+def explore_mask(image, mask, data, opacity=0.6) -> "MaskExplorer":
     """Lay a mask (H×W) over its image (C×H×W), as thick as you like, classes on and off. → `MaskExplorer`
 
     A running notebook shows a slider, a box for each class and one picture; a page without a kernel the still picture
@@ -77,7 +77,7 @@ class Explorer(_Explorer):
         self.best = {name: strongest(stage, 1)[0] for name, stage in maps.items()}
         self.still = self._still()
 
-    def view(self, layer, channel):
+    def view(self, layer, channel) -> Picture:
         """The image beside one channel of one layer, as a `Picture`."""
         chosen = self.maps[layer][channel]
         return compare(
@@ -86,7 +86,7 @@ class Explorer(_Explorer):
             alt=f"The image beside channel {channel} of {layer}: {self.describe(layer, channel)}.",
         )
 
-    def describe(self, layer, channel):
+    def describe(self, layer, channel) -> str:
         """The numbers of one channel in words."""
         chosen = self.maps[layer][channel]
         low, high, mean = chosen.min().item(), chosen.max().item(), chosen.mean().item()
@@ -143,11 +143,11 @@ class MaskExplorer(_Explorer):
         self.classes = sorted(present - {data.ignore_index})
         self.still = overlay(image, mask, data, opacity)
 
-    def view(self, opacity, classes):
+    def view(self, opacity, classes) -> Picture:
         """The image with some classes of the mask laid over it, as a `Picture`."""
         return overlay(self.image, self.mask, self.data, opacity, classes=classes)
 
-    def describe(self, classes):
+    def describe(self, classes) -> str:
         """How much of the picture the chosen classes cover."""
         names = [class_name(number, self.data) for number in classes]
         covered = sum((self.mask == number).sum().item() for number in classes) / self.mask.numel()

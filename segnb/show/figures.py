@@ -44,14 +44,14 @@ class Picture:
         self.figure, self.alt, self.said = figure, alt, _sentence(said or alt)
 
     @cached_property
-    def png(self):
+    def png(self) -> bytes:
         dpi = style.DPI
         while len(data := style.encode(style.render(self.figure, dpi))) > style.LIMIT:
             dpi = int(0.95 * dpi * (style.LIMIT / len(data)) ** 0.5)  # bytes grow with the number of pixels
         return data
 
     @property
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         import io
 
         from PIL import Image
@@ -79,7 +79,7 @@ def _described(figure, given, measured, steady):
     return Picture(figure, given or measured, given or steady)
 
 
-def picture(figure, alt):
+def picture(figure, alt) -> Picture:
     """Wrap any matplotlib figure: paper, smallest letters, no second drawing, `alt` for its readers. → `Picture`."""
     import sys
 
@@ -98,7 +98,7 @@ def picture(figure, alt):
     return Picture(figure, alt)
 
 
-def canvas(rows=1, columns=1, *, width=style.WIDTH, height=None, **options):
+def canvas(rows=1, columns=1, *, width=style.WIDTH, height=None, **options) -> tuple:
     """A figure in the course's style, and its axes: ``figure, axes = canvas()`` → draw → ``picture(figure, alt)``.
 
     `width` and `height` are inches for the whole figure (5.0 fills a column; height 2.6 a row by default). `axes`
@@ -116,16 +116,20 @@ def canvas(rows=1, columns=1, *, width=style.WIDTH, height=None, **options):
 
 def compare(
     pictures, data=None, *, columns=None, captions=None, vmin=None, vmax=None, numbers=False, alt=None
-):
-    """Several pictures side by side: the workhorse of the chapters. → `Picture`
+) -> Picture:
+    """Several pictures side by side: the workhorse of the chapters.
 
-    `pictures`: a list, or a dict caption → picture. Each one is drawn by its shape and type:
-    C×H×W floats in 0..1 (or uint8), C = 1 or 3: an image · H×W integers: a mask in the colours of `data`, which then
-    gets a legend · H×W floats: a map from dark (low) to bright (high), NaN left blank · H×W booleans: True in the
-    colour of errors. Each map is stretched to its own ends, unless `vmin` and `vmax` set one scale for all of them,
-    which is then drawn below. ``numbers=True`` writes the values into the pixels of tiny maps and masks.
-    At most 4 `columns`: more cannot be seen on a phone.
-    ``ValueError`` for other shapes, values outside 0..1 or the classes, and a list of captions of another length.
+    Each one is drawn by its shape and type: C×H×W floats in 0..1 (or uint8), C = 1 or 3: an image · H×W integers:
+    a mask in the colours of `data`, which then gets a legend · H×W floats: a map from dark (low) to bright
+    (high), NaN left blank · H×W booleans: True in the colour of errors.
+
+    Args:
+        pictures: a list, or a dict caption → picture.
+        columns: 1 to 4; more cannot be seen on a phone.
+        vmin, vmax: the ends of one scale for all maps, drawn below; else each is stretched to its own ends.
+        numbers: write the values into the pixels of tiny maps and masks.
+    Raises: ValueError: no picture, other shapes, values outside 0..1 or the classes, one end of a scale without
+        the other, other numbers of columns or captions.
     """
     if isinstance(pictures, Mapping):
         captions, pictures = list(pictures), list(pictures.values())
@@ -187,7 +191,7 @@ def _unmeasured(caption):
     return ",".join(part for part in caption.split(",") if not re.search(r"\d[.e]-?\d|\d\s?%", part)).strip()
 
 
-def pair(image, mask, data, *, alt=None):
+def pair(image, mask, data, *, alt=None) -> Picture:
     """An image (C×H×W) beside its mask (H×W) in the colours of `data`, with a legend. → `Picture`
 
     The two may differ in size, as the output of an unpadded network does.
@@ -204,11 +208,13 @@ def _same_size(image, *masks):
             raise ValueError(f"{sizes}: crop the larger one")
 
 
-def overlay(image, mask, data, opacity=0.5, *, classes=None, alt=None):
-    """An image (C×H×W) with its mask (H×W) laid over it like coloured glass. → `Picture`
+def overlay(image, mask, data, opacity=0.5, *, classes=None, alt=None) -> Picture:
+    """An image (C×H×W) with its mask (H×W) laid over it like coloured glass. Void is left clear.
 
-    `opacity`: 0 shows the image alone, 1 the mask alone. `classes`: names or numbers of those that are laid over it (all
-    by default; the legend stays that of the whole mask). Void is left clear. ``ValueError`` for an unknown class.
+    Args:
+        opacity: 0 shows the image alone, 1 the mask alone.
+        classes: names or numbers of those that are laid over it; None: all. The legend is that of the whole mask.
+    Raises: ValueError: an unknown class, an opacity outside 0..1, shapes that do not fit.
     """
     grey, mask = image_pixels(image), class_map(mask, data)
     _same_size(grey, mask)
@@ -238,7 +244,7 @@ def _numbers(classes, data):
     return numbers
 
 
-def errors(image, prediction, mask, data, *, alt=None):
+def errors(image, prediction, mask, data, *, alt=None) -> Picture:
     """Where a prediction is wrong: those pixels in the colour of errors, over the dimmed image. → `Picture`
 
     `image` C×H×W, `prediction` and `mask` H×W classes of the same size. Void pixels of the mask count as neither
@@ -270,12 +276,14 @@ def _wrong(prediction, mask, share, data):
     return f"{text}, most often {true} taken for {taken} ({percent(counts.max() / len(mask))} of them)."
 
 
-def confusion(matrix, data, *, alt=None):
-    """A confusion matrix as a table of percentages: each true class (a row) adds up to 100. → `Picture`
+def confusion(matrix, data, *, alt=None) -> Picture:
+    """A confusion matrix as a table of percentages: each true class (a row) adds up to 100.
 
-    `matrix`: a `segnb.metrics.ConfusionMatrix` or K×K counts, rows are the truth, columns the prediction. A class
-    without a pixel has no percentages: its row says "absent". Numbers under 0.5 are left out; with more than 12 classes
-    all of them are, and the colours alone remain.
+    A class without a pixel has no percentages: its row says "absent". Numbers under 0.5 are left out; with more
+    than 12 classes all of them are, and the colours alone remain.
+
+    Args: matrix: a `segnb.metrics.ConfusionMatrix` or K×K counts, rows are the truth, columns the prediction.
+    Raises: ValueError: counts that are not K×K for the K classes of `data`.
     """
     from matplotlib import rc_context
     from matplotlib.colors import LinearSegmentedColormap
@@ -333,19 +341,23 @@ def _confused(share, total, names):
     return text + (f"; absent: {', '.join(absent)}." if absent else ".")
 
 
-def strongest(maps, channels):
+def strongest(maps, channels) -> list[int]:
     """The numbers of the `channels` channels of C×h×w that vary most over the picture (standard deviation)."""
     spread = array(maps, "maps").std((1, 2))
     return np.argsort(-spread, kind="stable")[:channels].tolist()
 
 
-def feature_maps(maps, channels=4, *, alt=None):
-    """What a network sees, stage by stage: one row a stage, its strongest channels, dark is low. → `Picture`
+def feature_maps(maps, channels=4, *, alt=None) -> Picture:
+    """What a network sees, stage by stage: one row a stage, its strongest channels, dark is low.
 
-    `maps`: what `segnb.features` returns (layer → N×C×h×w), or one such tensor; the first picture of the batch is
-    drawn. Shown are the `channels` channels that vary most over the picture (largest standard deviation), the strongest
-    first, each stretched between its own 1st and 99th percentile, so compare shapes, not brightness. Above each row:
-    the layer, and its C × h × w. More than 4 channels go on in further rows.
+    Shown are those that vary most over the picture (largest standard deviation), the strongest first, each
+    stretched between its own 1st and 99th percentile, so compare shapes, not brightness. Above each row: the
+    layer, and its C × h × w.
+
+    Args:
+        maps: what `segnb.features` returns (layer → N×C×h×w), or one such tensor; the first picture is drawn.
+        channels: how many of each stage; more than 4 go on in further rows.
+    Raises: ValueError: maps that are not N×C×h×w.
     """
     stages = dict(maps) if isinstance(maps, Mapping) else {"": maps}
     columns, cells, headings, clauses, sizes = min(channels, 4), [], [], [], []
@@ -372,12 +384,14 @@ def _stretched(channel):
     return heat(channel, low, high) if high > low else heat(channel)
 
 
-def history(runs, *, lr=False, smooth=None, alt=None):
+def history(runs, *, lr=False, smooth=None, alt=None) -> Picture:
     """How a training went: the loss of every step (pale) and its running mean; below it, what there is of the mean IoU
-    on the validation set and, with ``lr=True``, the learning rate. → `Picture`
+    on the validation set and, with ``lr=True``, the learning rate.
 
-    `runs`: a `segnb.History`, or a dict name → `History` to compare several. `smooth`: how many steps the running mean
-    covers (default: a twentieth of the run). ``ValueError`` for a run without a step.
+    Args:
+        runs: a `segnb.History`, or a dict name → `History` to compare several.
+        smooth: how many steps the running mean covers; None: a twentieth of the run.
+    Raises: ValueError: a run without a step.
     """
     runs = dict(runs) if isinstance(runs, Mapping) else {"": runs}
     if not runs or not all(len(run.loss) for run in runs.values()):

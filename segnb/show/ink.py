@@ -8,7 +8,7 @@ from .style import TONES
 NIGHT = 'html[data-theme="dark"],html[theme="dark"],body[data-jp-theme-light="false"],body.vscode-dark'
 
 
-def style_sheet():
+def style_sheet() -> str:
     """Where the page says that it is dark, so are the drawings; on paper they are light. Narrow columns get the upright one."""
     tones = "".join(
         f".ep-blueprint .ep-{kind}-{tone}{{{what}:{day};{what}:light-dark({day},{night})}}"
@@ -31,7 +31,7 @@ def style_sheet():
     )
 
 
-def svg(sheet, label, kind):
+def svg(sheet, label, kind) -> str:
     """The drawing as one element; kind: narrow, wide or small."""
     parts = "\n".join(_shape(part) if isinstance(part, Shape) else _words(part) for part in sheet.parts)
     box = f"0 0 {_n(sheet.width)} {_n(sheet.height)}"
@@ -70,7 +70,7 @@ def figure(sheet):
     return made
 
 
-def lay(sheet, figure, place):
+def lay(sheet, figure, place) -> None:
     """Draw on a part of a matplotlib figure: place is left, bottom, width and height, as fractions of it."""
     from matplotlib import rc_context
 

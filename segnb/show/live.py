@@ -28,14 +28,14 @@ class Live:
         return f"<{self.alt}>"
 
 
-def quoted(value):
+def quoted(value) -> str:
     """Any JSON value as text that is safe inside a <script> element."""
     import json
 
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
 
 
-def identifier(text):
+def identifier(text) -> str:
     """Letters, digits and hyphens: `text` as the id of an HTML element."""
     import re
 

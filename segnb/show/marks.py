@@ -20,7 +20,7 @@ WORDS = {
 }
 
 
-def summary(ops):
+def summary(ops) -> list[tuple[str, str]]:
     """`Op`s as (mark, text) in their order: equal ones together, a residual unit as one."""
     if any(op.kind == "add" for op in ops) and any(op.kind == "conv" for op in ops):
         return _units(ops)
@@ -53,7 +53,7 @@ def _units(ops):
     return found + [("stride", "")] * any(op.kind == "stride" for op in ops)
 
 
-def shapes(mark, x, y, radius=5.5):
+def shapes(mark, x, y, radius=5.5) -> list[tuple]:
     """The mark around (x, y): (rings, tone, filled) and perhaps the width of its lines, part by part."""
     return _MARKS[mark](x, y, radius)
 

@@ -6,8 +6,12 @@ import torch
 from . import style
 
 
-def array(x, what):
-    """A tensor on any device, or an array, as numpy. bfloat16 has no numpy twin, so it becomes float32."""
+def array(x, what) -> np.ndarray:
+    """A tensor on any device, or an array, as numpy. bfloat16 has no numpy twin, so it becomes float32.
+
+    Args: what: what it is called in the error.
+    Raises: TypeError: neither a tensor nor an array.
+    """
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu()
         x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
@@ -17,12 +21,15 @@ def array(x, what):
     raise TypeError(f"{what} must be a torch tensor or a numpy array, not {type(x).__name__}")
 
 
-def shape_of(x):
+def shape_of(x) -> str:
     return "×".join(map(str, x.shape)) or "a single number"
 
 
-def image_pixels(x, what="image"):
-    """C×H×W in 0..1 (or uint8) → H×W×3 uint8."""
+def image_pixels(x, what="image") -> np.ndarray:
+    """C×H×W in 0..1 (or uint8) → H×W×3 uint8.
+
+    Raises: ValueError: another shape, C other than 1 and 3, numbers outside 0..1.
+    """
     x = array(x, what)
     if x.ndim != 3 or x.shape[0] not in (1, 3):
         raise ValueError(f"{what} is {shape_of(x)}; expected one image C×H×W, C = 1 (grey) or 3 (RGB)")
@@ -34,8 +41,11 @@ def image_pixels(x, what="image"):
     return np.broadcast_to(x, (3, *x.shape[1:])).transpose(1, 2, 0)
 
 
-def class_map(x, data, what="mask"):
-    """H×W integers, checked against the classes of `data`."""
+def class_map(x, data, what="mask") -> np.ndarray:
+    """H×W integers, checked against the classes of `data`.
+
+    Raises: ValueError: another shape, fractions, a number that is neither a class nor void.
+    """
     x = array(x, what)
     if x.ndim != 2 or x.dtype.kind not in "iu":
         given = f"{what} is {shape_of(x)} of {x.dtype}"
@@ -48,17 +58,17 @@ def class_map(x, data, what="mask"):
     return x
 
 
-def painted(mask, data):
+def painted(mask, data) -> np.ndarray:
     """H×W classes → H×W×3 uint8 in the palette of the data; void stays blank paper."""
     palette = np.asarray(data.palette, dtype=np.uint8)
     return np.where((mask == data.ignore_index)[..., None], rgb(style.PAPER), palette[mask % len(palette)])
 
 
-def rgb(colour):
+def rgb(colour) -> np.ndarray:
     return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.uint8)
 
 
-def heat(x, vmin=None, vmax=None, what="map"):
+def heat(x, vmin=None, vmax=None, what="map") -> np.ndarray:
     """H×W numbers → H×W×3 uint8 in the sequential map, from `vmin` to `vmax` (its own ends by default)."""
     from matplotlib import colormaps
 
@@ -71,8 +81,11 @@ def heat(x, vmin=None, vmax=None, what="map"):
     return np.where(finite[..., None], colours, rgb(style.PAPER))
 
 
-def draw(x, data=None, vmin=None, vmax=None, what="picture"):
-    """One tensor as an H×W×3 uint8 array, by its shape and type; `compare` says how."""
+def draw(x, data=None, vmin=None, vmax=None, what="picture") -> np.ndarray:
+    """One tensor as an H×W×3 uint8 array, by its shape and type; `compare` says how.
+
+    Raises: ValueError: another shape, integers without `data`.
+    """
     x = array(x, what)
     if x.ndim == 3:
         return image_pixels(x, what)
@@ -87,19 +100,19 @@ def draw(x, data=None, vmin=None, vmax=None, what="picture"):
     return painted(class_map(x, data, what), data)
 
 
-def legend_of(masks, data):
+def legend_of(masks, data) -> list[tuple[str, str]]:
     """(colour, class) of every class that any of the masks holds, in the order of the classes."""
     present = np.unique(np.concatenate([np.ravel(mask) for mask in masks])).tolist()
     colours = painted(np.array([present]), data)[0]
     return [("#" + bytes(colour).hex(), class_name(k, data)) for k, colour in zip(present, colours)]
 
 
-def percent(share):
+def percent(share) -> str:
     """A share in 0..1 in words: '0 %', 'under 1 %', '37 %'."""
     return "under 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
-def shares(mask, data, most=4):
+def shares(mask, data, most=4) -> str:
     """'cell 78 %, membrane 22 %': the classes of a mask, the largest first."""
     numbers, counts = np.unique(mask, return_counts=True)
     order = np.argsort(-counts, kind="stable")
@@ -107,5 +120,5 @@ def shares(mask, data, most=4):
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
-def class_name(number, data):
+def class_name(number, data) -> str:
     return "void" if number == data.ignore_index else data.classes[number].replace("_", " ")

@@ -68,7 +68,7 @@ class Order(NamedTuple):
     rows: dict
 
 
-def order(nodes):
+def order(nodes) -> Order:
     """Sort `nodes` (of `wiring`) into two sides and what lies between. → `Order`; a plain chain if they do not fit."""
     path, beside = _trunk(nodes)
     start = next((i for i, name in enumerate(path) if i and _rises(nodes, path[i - 1], name)), len(path))
@@ -117,7 +117,7 @@ def _rises(nodes, before, name):
     return any(op.kind in ("up", "unpool") for op in nodes[name].sources.get(before, ()))
 
 
-def draw(nodes, grid, here=()):
+def draw(nodes, grid, here=()) -> Sheet:
     """The whole drawing. → `Sheet`"""
     return _Draughtsman(nodes, grid, here).sheet
 
@@ -405,23 +405,23 @@ class _Draughtsman:
         self.sheet.height = y + 12
 
 
-def rectangle(x, y, wide, tall):
+def rectangle(x, y, wide, tall) -> list[tuple[float, float]]:
     """The corners of a box around (x, y)."""
     return [(x + sx * wide / 2, y + sy * tall / 2) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
 
 
 @cache
-def breadth(text):
+def breadth(text) -> float:
     """Units a line of text takes in the widest of the fonts it may be shown in."""
     return text_width(text, SIZE) * 72
 
 
-def length(found):
+def length(found) -> float:
     """Units a row of marks takes."""
     return sum(marks.WIDTH + 3 + (breadth(text) + 4 if text else 0) for _, text in found) - 3 if found else 0
 
 
-def short(name, nodes):
+def short(name, nodes) -> str:
     """The last part of a stage's name, with what a number stands behind; all of it where that names two."""
 
     def end(full):

@@ -87,16 +87,21 @@ _FRAME = """<figure style="margin:0"><img src="{source}" alt="{alt}" width="{wid
 <figcaption>{caption}</figcaption></figure>"""
 
 
-def player(frames, alts, *, captions=None, fps=1.0, name=None, data=None, label=None):
-    """Pictures in turn over a slider and a Play button, which need neither a kernel nor the network. → a cell's output
+def player(frames, alts, *, captions=None, fps=1.0, name=None, data=None, label=None) -> Live:
+    """Pictures in turn over a slider and a Play button, which need neither a kernel nor the network.
 
-    `frames`: `Picture` objects, PIL images, or tensors and arrays as `compare` draws them (integer masks need `data`);
-    smaller ones are set on paper of the largest size. `alts`: one sentence a frame that says what there is to see.
-    `captions`: the short line below each (default "1 of 9"). `fps`: frames a second when played. `name`: makes the
-    element's id; needed only when a page holds the same player twice. `label`: the player's name, for screen readers
-    (default: from its first frame to its last, in the words of `captions` or else of `alts`). On paper, and without
-    scripts, all frames stand side by side.
-    ``ValueError`` if a frame has no alt text or caption of its own, or `fps` is not above 0.
+    On paper, and without scripts, all frames stand side by side.
+
+    Args:
+        frames: `Picture` objects, PIL images, or tensors and arrays as `compare` draws them (integer masks need
+            `data`); smaller ones are set on paper of the largest size.
+        alts: one sentence a frame that says what there is to see.
+        captions: the short line below each; None: "1 of 9".
+        fps: frames a second when played.
+        name: makes the element's id; needed only when a page holds the same player twice.
+        label: the player's name, for screen readers; None: from its first frame to its last, in the words of
+            `captions` or else of `alts`.
+    Raises: ValueError: a frame without an alt text or a caption of its own, `fps` not above 0.
     """
     from html import escape
 

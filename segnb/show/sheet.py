@@ -6,7 +6,7 @@ from . import style
 from .pixels import heat
 
 
-def text_width(text, size=style.FONT):
+def text_width(text, size=style.FONT) -> float:
     """Inches a line of text takes."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -15,7 +15,7 @@ def text_width(text, size=style.FONT):
     return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] / 72
 
 
-def wrapped(text, width):
+def wrapped(text, width) -> list[str]:
     """Break `text` at its spaces, so that no line is wider than `width` inches. '' is no line at all."""
     lines = [""]
     for word in (piece for long in text.split(" ") for piece in _pieces(long, width)):
@@ -97,10 +97,10 @@ class Page:
         self.width, self.height = width + 2 * EDGE, height + 2 * EDGE
         self.figure = Figure(figsize=(self.width, self.height), facecolor=style.PAPER)
 
-    def at(self, x, y):
+    def at(self, x, y) -> tuple[float, float]:
         return (x + EDGE) / self.width, 1 - (y + EDGE) / self.height
 
-    def write(self, x, y, lines, **options):
+    def write(self, x, y, lines, **options) -> None:
         for i, line in enumerate(lines):  # each on its own baseline: "image" and "truth" stand level
             place = self.at(x, y + i * LINE + 0.8 * style.FONT / 72)
             self.figure.text(*place, line, va="baseline", **TEXT, **options)
@@ -117,7 +117,7 @@ class Page:
         axes.imshow(cell, aspect="auto", interpolation="nearest" if enlarged else "auto")
         return axes
 
-    def swatch(self, x, y, colour):
+    def swatch(self, x, y, colour) -> None:
         from matplotlib.patches import Rectangle
 
         box = self.at(x, y + 0.01 + SWATCH), SWATCH / self.width, SWATCH / self.height

@@ -7,19 +7,20 @@ import torch
 
 from ..data.items import resize_image, resize_mask
 from . import style
-from .figures import picture
+from .figures import Picture, picture
 from .pixels import class_name, image_pixels, painted, percent
 
 LONGEST = 128  # pixels of the longer side of mean image and mean mask
 
 
-def statistics(data, *, alt=None):
-    """A split at a glance: class shares, presence, mean image, commonest class at each place, sizes. → `Picture`
+def statistics(data, *, alt=None) -> Picture:
+    """A split at a glance: class shares, presence, mean image, commonest class at each place, sizes.
 
     Above, for each class, its share of the labelled pixels and of the pictures in which it occurs. Below, the mean of
     all images, the class that is commonest at each place (void does not vote), and the pictures' sizes, as many as there
     are of each. Pictures of different sizes are brought to the commonest one's shape for the two means.
-    ``ValueError`` for a set without a picture.
+
+    Raises: ValueError: a set without a picture.
     """
     if len(data) == 0:
         raise ValueError(f"{data.name} ({data.split}) is empty: there is nothing to draw")

@@ -33,7 +33,7 @@ SHADES = [BARE, "#8fb8dc", COLOURS["blue"], "#0b3560"]  # from none to all
 MAP = "magma"  # feature maps, probabilities, everything with a low and a high end
 
 
-def rules():
+def rules() -> dict:
     """matplotlib's settings for the course, for use in `matplotlib.rc_context`."""
     from cycler import cycler
 
@@ -78,7 +78,7 @@ def render(figure, dpi=DPI):
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def encode(pixels):
+def encode(pixels) -> bytes:
     """H×W×3 uint8 → PNG bytes: at most 256 colours where nobody sees the difference, else all of them."""
     import numpy as np
     from PIL import Image
@@ -100,7 +100,7 @@ def encode(pixels):
     return png
 
 
-def quick_png(pixels):
+def quick_png(pixels) -> bytes:
     """H×W×3 uint8 → PNG bytes for a picture that is seen once and not kept: large, but made at once."""
     from PIL import Image
 

@@ -44,14 +44,16 @@ def table(
     decimals: int | Mapping[str, int] = 2,
     corner: str = "",
 ) -> Table:
-    """A table of results. → `Table`
+    """A table of results.
 
-    rows: name → (column → value), or name → values in the order of `columns`. A value is a number, a text, or the numbers
-        of several runs: these become their mean ± their standard deviation. Missing ones stay empty.
-    columns: which columns, in this order, with their units: ``"time (s)"``. Left out: all of the first row.
-    decimals: of floats; one for all, or column → number. Integers are written whole, their thousands apart.
-    corner: the heading over the rows' names.
-    ``ValueError``: no row, or a row with more or fewer values than columns.
+    Args:
+        rows: name → (column → value), or name → values in the order of `columns`. A value is a number, a text, or
+            the numbers of several runs: these become their mean ± their standard deviation. Missing ones stay
+            empty.
+        columns: which columns, in this order, with their units: ``"time (s)"``. None: all of the first row.
+        decimals: of floats; one for all, or column → number. Integers are written whole, their thousands apart.
+        corner: the heading over the rows' names.
+    Raises: ValueError: no row, or a row with more or fewer values than columns.
 
     >>> table({"U-Net": [31_030_658, [0.88, 0.90]]}, ["parameters", "membrane F1"])
            parameters  membrane F1

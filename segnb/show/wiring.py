@@ -39,7 +39,7 @@ class Node(NamedTuple):
     is_sum: bool = False
 
 
-def wiring(model, size, stages=None):
+def wiring(model, size, stages=None) -> dict[str, Node]:
     """Name → `Node` of `model` for a square image of `size` pixels, in the order they run; the image comes first.
 
     stages: names as in `named_modules()`; default: `model.stages`, else its children, without those that neither learn nor

@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import signal
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ from ..shapes import as_item, check_integers, item_cure
 from .randomness import ItemRandomness
 
 
-def batches(images, batch_size, seed, done, steps):
+def batches(images, batch_size, seed, done, steps) -> Iterator[tuple[int, list[int]]]:
     """(step, indices) of the steps after `done`: consecutive slices of one permutation per epoch."""
     generator = torch.Generator().manual_seed(seed)
     per_epoch = images // batch_size
@@ -26,7 +27,7 @@ def batches(images, batch_size, seed, done, steps):
             yield step, order[place * batch_size : (place + 1) * batch_size]
 
 
-def read(reader, order, workers):
+def read(reader, order, workers) -> Iterator[tuple[int, list[int], tuple]]:
     """(step, indices, batch) for each (step, indices) of `order`, read ahead by so many `workers`.
 
     Workers are processes; of 0, this one reads. Batches, and errors in reading them, are the same. The
@@ -136,14 +137,17 @@ def _sendable(error):
     return error
 
 
-def on_device(image, mask, weight, device):
+def on_device(image, mask, weight, device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """A batch as network and loss take it, on the run's device: float32, int64 and float32 (or None)."""
     image = image.to(device, torch.float32, memory_format=torch.channels_last)
     return image, mask.to(device).long(), None if weight is None else weight.to(device, torch.float32)
 
 
-def crop(target, logits):
-    """The centre of N×H×W masks or weights, as large as the logits: of the border nothing is said."""
+def crop(target, logits) -> torch.Tensor:
+    """The centre of N×H×W masks or weights, N×h×w, as large as the logits: of the border nothing is said.
+
+    Raises: ValueError: logits larger than the masks.
+    """
     height, width = logits.shape[2:]
     top, left = (target.shape[1] - height) // 2, (target.shape[2] - width) // 2
     if top < 0 or left < 0:

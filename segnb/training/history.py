@@ -20,6 +20,7 @@ class History:
     val: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
 
-    def add(self, step, loss, lr, seconds):
+    def add(self, step, loss, lr, seconds) -> None:
+        """Append one step's entries: numbers, `seconds` since the start."""
         for entries, entry in zip((self.step, self.loss, self.lr, self.seconds), (step, loss, lr, seconds)):
             entries.append(entry)

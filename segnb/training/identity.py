@@ -29,7 +29,7 @@ LIBRARIES = ("segnb", "torch", "torchvision", "numpy")
 COMMON = set(vars(nn.Module()))
 
 
-def describe(thing, inside=()):
+def describe(thing, inside=()) -> str:
     """`thing` as a text that is equal for things that do the same."""
     if id(thing) in inside:
         return "..."
@@ -128,7 +128,7 @@ def _hash(content):
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def network_identity(model):
+def network_identity(model) -> dict[str, str]:
     """What tells a network from others, but for its weights: those are what training changes."""
     model = unwrapped(model)
     own = [
@@ -151,7 +151,7 @@ def network_identity(model):
     }
 
 
-def optimizer_identity(optimizer):
+def optimizer_identity(optimizer) -> dict:
     """The optimiser's class and its options, for each group of weights; the rate is `fit`'s own."""
     groups = [
         {name: describe(value) for name, value in group.items() if name not in ("params", "lr", "initial_lr")}
@@ -166,7 +166,7 @@ def optimizer_identity(optimizer):
     return {"optimizer": type(optimizer).__name__} | options
 
 
-def data_identity(data, device):
+def data_identity(data, device) -> tuple[dict, bool]:
     """(length, classes and content of a data set; whether its items are the same each time).
 
     Up to `SAMPLE` items are read twice, from two seeds. Where the two differ, pictures are drawn or changed

@@ -2,11 +2,12 @@
 
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
-def between_steps():
+def between_steps() -> Iterator[list]:
     """Inside, Ctrl-C only fills the list given out: no step is left half done. A second one interrupts."""
     asked = []
 

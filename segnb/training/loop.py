@@ -41,7 +41,7 @@ def fit(
     seed=0,
     workers=0,
     progress=True,
-):
+) -> History:
     """Train `model` in place for a number of steps on the run's device, and return its `History`.
 
     Ctrl-C (or the notebook's stop button) lets the step finish, writes the checkpoint if there is one and

@@ -3,6 +3,7 @@
 import copy
 import random
 import types
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,7 +16,7 @@ PLAIN = (torch.Tensor, np.ndarray, str, bytes, int, float, type(None), type, typ
 
 
 @contextmanager
-def own_randomness(seed, device):
+def own_randomness(seed, device) -> Iterator[None]:
     """Generators seeded inside, and outside as if nothing had been drawn."""
     before = random_states(device)
     seed_everything(seed)
@@ -43,7 +44,7 @@ class ItemRandomness:
         self.threads = torch.get_num_threads()
         torch.set_num_threads(1)
 
-    def start(self, step, place):
+    def start(self, step, place) -> None:
         number = np.random.SeedSequence((self.seed % 2**64, step, place)).generate_state(1)
         for _, _, seed in self.generators:
             seed(int(number[0]))
@@ -54,7 +55,7 @@ class ItemRandomness:
             put(state)
 
 
-def random_states(device):
+def random_states(device) -> dict:
     """The states of all generators, in types that torch.load reads with weights_only."""
     name, keys, *rest = np.random.get_state()  # noqa: NPY002
     return {
@@ -65,7 +66,7 @@ def random_states(device):
     }
 
 
-def set_random_states(states, device):
+def set_random_states(states, device) -> None:
     """Put back what `random_states` gave."""
     torch.set_rng_state(states["torch"])
     if states["device"] is not None and device.type == "cuda":
@@ -76,7 +77,7 @@ def set_random_states(states, device):
 
 
 @contextmanager
-def held_generators(thing):
+def held_generators(thing) -> Iterator[None]:
     """Generators that `thing` (a data set, its transforms) holds are afterwards as they were before."""
     states = [_access(generator) for generator in _generators(thing, {})]
     states = [(get(), put) for get, put, _ in states]
@@ -87,7 +88,7 @@ def held_generators(thing):
             put(state)
 
 
-def held(function):
+def held(function) -> dict:
     """The values that a function found where it was defined, by name: its closure."""
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     cells = dict(zip(names, getattr(function, "__closure__", None) or ()))

@@ -51,7 +51,7 @@ class Watch:
         self.warned = set()
         self.judged = False
 
-    def batch(self, indices, images, masks):
+    def batch(self, indices, images, masks) -> None:
         """Take images N×C×H×W and masks N×H×W of these items, as the data set has them."""
         self.seen.update(indices)
         if images.device.type == "cpu":
@@ -66,7 +66,7 @@ class Watch:
             self.mixed += len(present) > 1
             self.highest = max({self.highest, *present})
 
-    def answer(self, logits):
+    def answer(self, logits) -> None:
         """Take its logits N×K×H×W. Raises: ValueError, naming K: its masks hold a label above K − 1."""
         self.classes = logits.shape[1]
         if self.highest >= self.classes:
@@ -81,12 +81,12 @@ class Watch:
         if not self.changing and len(self.seen) == self.count:
             self._judge_masks()
 
-    def losses(self, losses):
+    def losses(self, losses) -> None:
         """Take the losses of all steps so far."""
         if len(losses) == FIRST:
             self._judge_losses(losses)
 
-    def end(self, losses=(), moved=True):
+    def end(self, losses=(), moved=True) -> None:
         """Judge, as everything has gone by. losses: of the steps made now. moved: whether any weight did."""
         self._judge_masks()
         if 0 < len(losses) < FIRST:
@@ -143,7 +143,7 @@ class Watch:
             warnings.warn(text, Suspicious, stacklevel=4)
 
 
-def lengths(weights):
+def lengths(weights) -> list[float]:
     """The norm of each weight: two such lists differ if any weight has moved."""
     wide = {"dtype": torch.float64} if all(weight.device.type != "mps" for weight in weights) else {}
     return [torch.linalg.vector_norm(weight.detach(), **wide).item() for weight in weights]

@@ -1,5 +1,6 @@
 """The stamp of a function changes with all code that it reaches, and with nothing else."""
 
+import ast
 import importlib
 import itertools
 import shutil
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 import segnb
-from book.tools import reach, weights
+from book.tools import notebooks, reach, weights
 from book.tools.essence import essence
 
 # A study on its desk, and the package that it uses.
@@ -163,6 +164,9 @@ def changed(files, name, old, new):
         pytest.param("house/metal.py", "int = 40", "int = 41", id="a constant with a type, below"),
         pytest.param("house/metal.py", "append(2)", "append(3)", id="what runs at import"),
         pytest.param("house/kinds.py", "hard = 50", "hard = 51", id="an attribute of a base class"),
+        pytest.param(
+            "house/kinds.py", "hard = 50", "hard: int = 50", id="an annotation that a class may read"
+        ),
         pytest.param("house/kinds.py", "return 60", "return 61", id="a method of a base class"),
         pytest.param("house/paint.py", "x + colour", "x - colour", id="an import inside a function"),
         pytest.param("house/colours.py", "return 70", "return 71", id="an import that is tried"),
@@ -187,10 +191,22 @@ def test_the_stamp_changes_with_what_is_reached(stamp, name, old, new):
         pytest.param("desk/recipe.py", "house import", "house.tools import polish as", id="the way of an import"),
         pytest.param("desk/study.py", "import house.metal", "from house import metal", id="an import's form"),
         pytest.param("desk/study.py", "paint import coat", "paint import (coat)", id="the look of an import"),
+        pytest.param("house/tools.py", "polish(x)", "polish(\n    x: int,\n) -> int", id="annotations"),
+        pytest.param("desk/study.py", "(seed, steps,", "(seed, steps: house.tools.blunt,", id="what they name"),
     ],
 )  # fmt: skip
 def test_the_stamp_does_not_change_with_anything_else(stamp, name, old, new):
     assert stamp(changed(FILES, name, old, new)) == stamp(FILES)
+
+
+def test_nothing_reads_the_annotations_of_a_function():
+    """Else they could change a number, and would have to count."""
+    readers = {"__annotations__", "annotation", "get_annotations", "get_type_hints", "singledispatch"}
+    for folder in ("segnb", "book/studies"):
+        for path in (notebooks.ROOT / folder).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {getattr(node, "attr", getattr(node, "id", None)) for node in ast.walk(tree)}
+            assert not readers & names, path
 
 
 def test_moving_code_changes_nothing(stamp):
@@ -317,6 +333,18 @@ def test_functions_are_not_hidden_by_the_modules_of_their_names():
         (
             "def f(x='''a\n b'''):\n    import a.b as c\n\n    return c\n",
             "def f(x='''a\n b'''):\n    return c",
+        ),
+        (
+            "async def f(é: int, *a: 'x', y: int = lambda z, k=2: k, **more: (int)) -> dict[str, 'int']: pass\n",
+            "async def f(é,*a,y=lambda z,k=2:k,**more): pass",
+        ),
+        (
+            "def f(\n    x: int,  # first\n    y=(1,),\n) -> None:\n    z: int = 1\n",
+            "def f(x,y=(1,)):\n    z: int = 1",
+        ),
+        (
+            "class A:\n    def f(self, x) -> 'A':\n        return x\n",
+            "class A:\n    def f(self,x):\n        return x",
         ),
     ],
 )

@@ -139,6 +139,36 @@ def test_equal_runs_renew_the_stamp_and_nothing_else(house):
     assert len(house.git("worktree", "list").splitlines()) == 1
 
 
+@pytest.fixture
+def other_way(house):
+    """The repository, in which stamps come about in another way, and a study that cannot be run."""
+    change(house, 'return "new stamp"', "from book.tools import reach\n\n    return reach.stamp()")
+    change(house, '"score": seed', '"score": seed / 0')
+    (house.root / "book/tools/reach.py").write_text("def stamp():\n    return 'old way'\n")
+    house.results.write_text(json.dumps(STORED | {"code": "old way"}))
+    house.commit("The study is run again")
+    (house.root / "book/tools/reach.py").write_text("def stamp():\n    return 'new way'\n")
+    return house
+
+
+def test_the_same_code_in_another_way_of_stamping_is_not_run(other_way):
+    commit = restamp.restamp(HELD)
+    kept = json.loads(other_way.results.read_text())
+    assert kept.pop("restamped")["since"] == commit
+    assert kept == STORED | {"code": "new way"}
+
+
+def test_other_code_in_another_way_of_stamping_is_run(other_way):
+    change(other_way, "reach.stamp()", "reach.stamp() + '!'")
+    refused(other_way, "division by zero")
+
+
+def test_another_way_of_stamping_saves_no_stamp_that_was_stale(other_way):
+    other_way.results.write_text(json.dumps(STORED | {"code": "older way"}))
+    other_way.commit("The results are of another code")
+    refused(other_way, "division by zero")
+
+
 def test_another_figure_is_named(house):
     change(house, '"score": seed', '"score": seed + 1')
     refused(house, "figures, with, score: 4 and 5")

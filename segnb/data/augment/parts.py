@@ -4,13 +4,15 @@ A part is any transform of `torchvision.transforms.v2`; the builders below retur
 numbers come from torch's global generator, which `segnb.fit` seeds and checkpoints.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
 from ..items import IGNORE
 
 
-def augment(*parts):
+def augment(*parts) -> Callable:
     """A function (image, mask) → (image, mask), or with a weight map three → three, for `segnb.fit`.
 
     It takes and returns image float C×H×W in 0..1, mask int64 H×W and weight float H×W. The image is
@@ -45,21 +47,21 @@ def augment(*parts):
     return transform
 
 
-def flips():
+def flips() -> Callable:
     """Left-right and upside-down, each with probability 1/2."""
     from torchvision.transforms import v2
 
     return v2.Compose([v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])
 
 
-def quarter_turns():
+def quarter_turns() -> Callable:
     """A rotation by a multiple of 90° (of 180° where the picture is not square); no pixel is interpolated."""
     from .warps import QuarterTurns
 
     return QuarterTurns()
 
 
-def rotation(degrees=180):
+def rotation(degrees=180) -> Callable:
     """A rotation about the centre by an angle within ±`degrees`; corners are filled by mirroring."""
     from .warps import Warp
 
@@ -72,14 +74,14 @@ def rotation(degrees=180):
     return Warp(field)
 
 
-def shifts(pixels=16):
+def shifts(pixels=16) -> Callable:
     """A move by whole pixels, up to `pixels` each way; what comes in at the edge is mirrored."""
     from .warps import Shifts
 
     return Shifts(pixels)
 
 
-def elastic(sigma=10.0, points=3):
+def elastic(sigma=10.0, points=3) -> Callable:
     """The U-Net paper's elastic deformation.
 
     Displacements are drawn from N(0, sigma) at points×points places, the corners of the picture among them,
@@ -100,21 +102,21 @@ def elastic(sigma=10.0, points=3):
     return Warp(field)
 
 
-def intensity(brightness=0.2, contrast=0.2):
+def intensity(brightness=0.2, contrast=0.2) -> Callable:
     """The image's brightness and contrast multiplied by factors within 1 ± these numbers; clipped to 0..1."""
     from torchvision.transforms import v2
 
     return v2.ColorJitter(brightness=brightness, contrast=contrast)
 
 
-def scaling(low=0.5, high=2.0):
+def scaling(low=0.5, high=2.0) -> Callable:
     """The item resized by a random factor from low to high; sizes then differ, so a `crop` comes after it."""
     from .warps import Scaling
 
     return Scaling(low, high)
 
 
-def crop(size):
+def crop(size) -> Callable:
     """A random window of `size`, an int or (height, width); smaller pictures get a black border of void."""
     from torchvision import tv_tensors
     from torchvision.transforms import v2

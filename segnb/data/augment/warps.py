@@ -26,14 +26,14 @@ class Warp(v2.Transform):
         super().__init__()
         self.field = field
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs) -> dict[str, torch.Tensor]:
         height, width = TF.get_size(flat_inputs[0])
         right, down = self.field(height, width)
         x, y = torch.arange(width), torch.arange(height)[:, None]
         moves = (mirror(x + right, width) - x) / width, (mirror(y + down, height) - y) / height
         return {"displacement": 2 * torch.stack(moves, -1)[None]}  # for torchvision a side is 2 long
 
-    def transform(self, inpt, params):
+    def transform(self, inpt, params) -> torch.Tensor:
         return TF.elastic(inpt, params["displacement"])
 
 
@@ -44,10 +44,10 @@ class Shifts(v2.Transform):
         super().__init__()
         self.pixels = pixels
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs) -> dict[str, list[int]]:
         return {"moves": torch.randint(-self.pixels, self.pixels + 1, (2,)).tolist()}
 
-    def transform(self, inpt, params):
+    def transform(self, inpt, params) -> torch.Tensor:
         sides = TF.get_size(inpt)
         rows, columns = (
             mirror(torch.arange(n) + move, n) for n, move in zip(sides, params["moves"], strict=True)
@@ -58,12 +58,12 @@ class Shifts(v2.Transform):
 class QuarterTurns(v2.Transform):
     """A rotation by 0, 90, 180 or 270 degrees; pictures that are not square keep their shape: 0 or 180."""
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs) -> dict[str, int]:
         height, width = TF.get_size(flat_inputs[0])
         turns = torch.randint(4, ()).item()
         return {"turns": turns if height == width else 2 * (turns % 2)}
 
-    def transform(self, inpt, params):
+    def transform(self, inpt, params) -> torch.Tensor:
         return tv_tensors.wrap(inpt.rot90(params["turns"], (-2, -1)), like=inpt)
 
 
@@ -74,15 +74,15 @@ class Scaling(v2.Transform):
         super().__init__()
         self.low, self.high = low, high
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs) -> dict[str, tuple[int, int]]:
         factor = self.low * (self.high / self.low) ** torch.rand(()).item()
         return {"size": tuple(max(1, round(side * factor)) for side in TF.get_size(flat_inputs[0]))}
 
-    def transform(self, inpt, params):
+    def transform(self, inpt, params) -> torch.Tensor:
         resize = resize_mask if isinstance(inpt, tv_tensors.Mask) else resize_image
         return tv_tensors.wrap(resize(inpt.as_subclass(torch.Tensor), params["size"]), like=inpt)
 
 
-def mirror(place, n):
+def mirror(place, n) -> torch.Tensor:
     """Coordinates folded into 0..n−1 by mirrors in the first and last pixel's centre; farther ones are 0."""
     return (n - 1 - (n - 1 - place.abs()).abs()).clamp(min=0)

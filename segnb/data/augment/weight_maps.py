@@ -3,7 +3,7 @@
 from torch.utils.data import Dataset
 
 
-def with_weight_map(data, w0=10, sigma=5):
+def with_weight_map(data, w0=10, sigma=5) -> "WeightedData":
     """`data` with items (image, mask, pixel weight float32 H×W), by `segnb.losses.unet_weight_map`.
 
     Each map is computed at its first use and kept.

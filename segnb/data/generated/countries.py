@@ -27,7 +27,7 @@ COMPANION = 3.5 * PIXEL  # half the width of what runs beside it
 CROWNS = 7 * PIXEL  # from tree to tree
 
 
-def render(seed, height, width):
+def render(seed, height, width) -> tuple[np.ndarray, np.ndarray]:
     """Scene number `seed`: (image float32 3×H×W in 0..1, mask uint8 H×W)."""
     from scipy import ndimage
 
@@ -66,13 +66,13 @@ def render(seed, height, width):
     return picture.astype(np.float32) / 255, mask
 
 
-def distances(seed, height, width):
+def distances(seed, height, width) -> np.ndarray:
     """How far off the companions in each pixel's country run, scene `seed`: H×W uint8, of DISTANCES."""
     _, _, distance, _ = plan(seed, height, width)
     return np.round(distance / PIXEL).astype(np.uint8)
 
 
-def plan(seed, height, width):
+def plan(seed, height, width) -> tuple:
     """(generator of all else, lower, distance, road) of scene `seed`, the last three H×W.
 
     They say whether a pixel is in the lower country, how far off that country's companions are (native
@@ -117,7 +117,7 @@ def _crowns(rng, y, right, row):
 
 
 @lru_cache(maxsize=4)
-def textures(height, width):
+def textures(height, width) -> tuple[np.ndarray, ...]:
     """Heath, pasture and stubble, the grey of lines, sand, leaves, and the camera's grain: each 3×2H×2W.
 
     Scenes show pieces of them.

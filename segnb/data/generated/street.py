@@ -52,7 +52,7 @@ LIGHTS = (
 )
 
 
-def render(seed, height, width):
+def render(seed, height, width) -> tuple[np.ndarray, np.ndarray]:
     """Scene number `seed`: (image float32 3×H×W in 0..1, mask uint8 H×W with 255 = void)."""
     street = Street(Random(seed), height, width)
     ground(street)
@@ -83,11 +83,11 @@ class Street(Painter):
         self.tint = [exposure * rng.uniform(0.97, 1.03) * part for part in self.light.tint]
         self.glows = []
 
-    def facing(self, side):
+    def facing(self, side) -> float:
         """How bright a wall on this side of the street is."""
         return self.light.shade if side == self.sun_side else self.light.sun
 
-    def cast(self, x, z, wide, high, outline=None):
+    def cast(self, x, z, wide, high, outline=None) -> None:
         """The shadow on the ground of a thing `wide` and `high` metres; an outline stands on a stem."""
         if self.light.shadow == 1:
             return
@@ -100,7 +100,7 @@ class Street(Painter):
 
 
 @lru_cache(maxsize=4)
-def textures(height, width):
+def textures(height, width) -> tuple[np.ndarray, ...]:
     """Grain, patches, clouds and the camera's noise: of mean 0 and deviation 1, twice the picture's size."""
     rng = np.random.default_rng(15)
     grain, patches, clouds = (
@@ -115,13 +115,13 @@ def textures(height, width):
     return *((texture - texture.mean()) / texture.std() for texture in (grain, patches, clouds)), camera
 
 
-def cut(texture, rng, height, width):
+def cut(texture, rng, height, width) -> np.ndarray:
     """A piece of picture size from a random place of a texture."""
     top, left = int(rng.random() * height), int(rng.random() * width)
     return texture[top : top + height, left : left + width]
 
 
-def sky(light, rng, height, width):
+def sky(light, rng, height, width) -> np.ndarray:
     """The sky, paler towards the horizon, with clouds: uint8 H×W×3."""
     down = np.linspace(0, 1.9, height, dtype=np.float32).clip(0, 1)[:, None]
     cover = (0.45 * (cut(textures(height, width)[2], rng, height, width) - 1.2 + 2 * light.clouds)).clip(0, 1)
@@ -133,7 +133,7 @@ def sky(light, rng, height, width):
     return (blue + cover[..., None] * (white - blue)).astype(np.uint8)
 
 
-def ground(s):
+def ground(s) -> None:
     """Pavements, kerbs, the road with its markings, and what closes the street."""
     rng, left, right = s.rng, s.kerb[-1], s.kerb[1]
     s.floor(-400, 400, NEAR, FAR + 60, s.paving, paint.PAVEMENT)
@@ -162,7 +162,7 @@ def ground(s):
         s.wall(s.kerb[side], NEAR, FAR, 0, 0.13, dim(s.paving, 1.12), paint.PAVEMENT)
 
 
-def skyline(s):
+def skyline(s) -> None:
     """Roofs and trees in the haze; the end of the street is too far to tell, so it is void."""
     rng, x = s.rng, -110.0
     while x < 110:
@@ -175,7 +175,7 @@ def skyline(s):
     s.front(s.front_line[-1], s.front_line[1], 0, 4.5, FAR, mix(s.asphalt, (124, 134, 124), 0.5), paint.VOID)
 
 
-def plots(s, side):
+def plots(s, side) -> None:
     """One side of the street: plots of land behind one another, painted from the far end to the camera."""
     rng, row, z = s.rng, [], s.rng.uniform(-6, 2)
     built = rng.uniform(0.4, 0.9)
@@ -190,7 +190,7 @@ def plots(s, side):
             plot(s, side, max(z0, NEAR), z1)
 
 
-def things(s):
+def things(s) -> None:
     """Everything that stands or moves on road and pavement, from far to near; then the camera's bonnet."""
     rng, found = s.rng, []
     for side in (-1, 1):
@@ -228,7 +228,7 @@ def things(s):
         paint.bonnet(s)
 
 
-def scatter(rng, mean, z0, z1, apart=0.0):
+def scatter(rng, mean, z0, z1, apart=0.0) -> list[float]:
     """A random number of distances (metres), about `mean`, denser near the camera, at least `apart` apart."""
     count = sum(rng.random() < mean / 4 for _ in range(4))
     found = sorted(z0 * (z1 / z0) ** rng.random() for _ in range(count))
@@ -240,7 +240,7 @@ GRAIN = np.float32((0.0, 0.025, 0.02, 0.035, 0.03, 0.05, 0.01, 0.03, 0.01, 0.02,
 PATCHES = np.float32((0.0, 0.015, 0.0, 0.02, 0.02, 0.02, 0.01, 0.02, 0.01, 0.01, 0.01, 0.01))
 
 
-def photograph(s):
+def photograph(s) -> tuple[np.ndarray, np.ndarray]:
     """(image float32 3×H×W in 0..1, mask uint8 H×W): the canvases with shadows, textures, glow and noise."""
     image, mask, shadows = s.developed()
     kind, (height, width) = np.minimum(mask, len(CLASSES)), mask.shape
@@ -262,7 +262,7 @@ def photograph(s):
     return np.ascontiguousarray(picture.transpose(2, 0, 1), dtype=np.float32) / 255, mask
 
 
-def shine(s, image, x, y, z, radius, colour):
+def shine(s, image, x, y, z, radius, colour) -> None:
     """The glow around a lamp."""
     u, v = (place / FINER for place in s.point(x, y, z))
     radius = max(1.0, radius * s.focal / z / FINER)

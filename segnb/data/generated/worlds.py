@@ -24,7 +24,7 @@ GREY = 0.5  # share of patches
 STRANGERS = 0.42  # of the other patches: the share of pixels that may belong to the other world
 
 
-def render(seed, height, width):
+def render(seed, height, width) -> tuple[np.ndarray, np.ndarray]:
     """Scene number `seed`: (image float32 3×H×W in 0..1, mask uint8 H×W)."""
     place, world = divmod(seed, 2)
     rng = np.random.default_rng((4, place))
@@ -44,7 +44,7 @@ def render(seed, height, width):
     return picture.astype(np.float32) / 255, label[patch]
 
 
-def patches(rng, height, width):
+def patches(rng, height, width) -> tuple[np.ndarray, np.ndarray]:
     """(nearness P×H×W, which sums to 1 and is soft at borders; the nearest patch H×W) of a warped mosaic."""
     y, x, scale = positions(height, width)
     rows, columns = (round(n / scale / PATCH) for n in (height, width))
@@ -57,7 +57,7 @@ def patches(rng, height, width):
     return nearness / nearness.sum(0), distance.argmin(0)
 
 
-def kinds(rng, area):
+def kinds(rng, area) -> np.ndarray:
     """0 for grey patches, 1 for those of this world and 2 for strangers, given the pixels of each."""
     order = rng.permutation(len(area))
     kind = np.ones(len(area), dtype=int)
@@ -71,7 +71,7 @@ def kinds(rng, area):
 
 
 @lru_cache(maxsize=4)
-def grounds(height, width):
+def grounds(height, width) -> tuple[np.ndarray, ...]:
     """Rough grey, meadow, rippled sand, and the camera's grain: each 3×2H×2W, of which scenes show pieces."""
     rng, height, width = np.random.default_rng(4), 2 * height, 2 * width
     y, x, _ = positions(height, width)

@@ -7,6 +7,8 @@ Source: Brostow et al. (2009), "Semantic object classes in video"; SegNet (Badri
     section 4.1.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from ..files import DataError, read_image, read_mask
@@ -46,7 +48,7 @@ def open_set(root, split, size=None):
     )
 
 
-def files(folder, split):
+def files(folder, split) -> list[tuple[Path, Path]]:
     """[(image path, mask path)] of a split. Raises: DataError: it is absent, or a file has no partner."""
     images, masks = folder / split, folder / f"{split}annot"
     if not any((folder / other).is_dir() for other in COUNTS):
@@ -71,7 +73,7 @@ def files(folder, split):
     return [(images / name, masks / name) for name in sorted(names[0])]
 
 
-def read(image_path, mask_path):
+def read(image_path, mask_path) -> tuple[np.ndarray, np.ndarray]:
     """(image uint8 H×W×3, mask uint8 H×W, 0 to 10 and 255 = void). Raises: DataError: labels above 11."""
     mask = read_mask(mask_path)
     if mask.max() > VOID:
@@ -81,7 +83,7 @@ def read(image_path, mask_path):
     return read_image(image_path), np.where(mask == VOID, IGNORE, mask).astype(np.uint8)
 
 
-def download(folder):
+def download(folder) -> None:
     """Fetch all three splits (an archive of 187 MB) into `folder`, as `download.fetch_archive` does."""
     from .download import fetch_archive
 

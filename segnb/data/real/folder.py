@@ -17,17 +17,19 @@ has as many; they stay together when a seed divides the pictures.
 import colorsys
 import re
 import unicodedata
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
 from glob import escape
 from numbers import Integral, Real
+from pathlib import Path
 from random import Random
 
 import numpy as np
 
 from ..files import DataError
 from ..generated.street import PALETTE
-from ..items import IGNORE, SPLITS, from_files
+from ..items import IGNORE, SPLITS, SegmentationData, from_files
 from ..reader import LARGEST_LABEL, Page, pages, palette_of, read_colours, read_labels, read_picture
 
 TWIN = None
@@ -41,7 +43,9 @@ JSON = (
 )
 
 
-def open_set(root, split, size, *, mapping=None, seed=0, channels=3, mask="{stem}", group=None, white=None):
+def open_set(
+    root, split, size, *, mapping=None, seed=0, channels=3, mask="{stem}", group=None, white=None
+) -> SegmentationData:
     """The split of the pictures in `root` (or in `root/folder`) as a `SegmentationData`.
 
     Args:
@@ -73,7 +77,7 @@ def open_set(root, split, size, *, mapping=None, seed=0, channels=3, mask="{stem
     return from_files("folder", split, pairs, reader, classes=classes, palette=palette, size=size)
 
 
-def download(folder):
+def download(folder) -> None:
     """Refuse: such pictures are nowhere to be fetched. Raises: DataError: always."""
     raise DataError(f"{folder} is for pictures of your own: make folders images/ and masks/ there.")
 
@@ -81,7 +85,7 @@ def download(folder):
 # --- what the masks mean --------------------------------------------------------------------------
 
 
-def understand(mapping):
+def understand(mapping) -> tuple[dict, tuple, list]:
     """({value or colour: label}, class names, palette) of a mapping. Raises: ValueError: it is not one."""
     try:
         plain = {_key(key): name for key, name in (mapping or {}).items()}
@@ -118,13 +122,13 @@ def _whole(number, largest):
     return int(number)
 
 
-def colours(count):
+def colours(count) -> list:
     """`count` colours: the streets', then others around the colour wheel."""
     wheel = (colorsys.hls_to_rgb(k * 0.618 % 1, 0.35 + 0.1 * (k % 4), 0.6) for k in range(count))
     return [*PALETTE, *(tuple(round(255 * part) for part in colour) for colour in wheel)][:count]
 
 
-def check_palettes(root, pattern, labels):
+def check_palettes(root, pattern, labels) -> None:
     """Raise DataError, naming two masks whose palettes give another colour to a value that both use."""
     first = {}  # value -> (mask, its colour)
     for images, masks in places(root).values():
@@ -154,7 +158,7 @@ def _uses(source, value):
 # --- which files belong together ------------------------------------------------------------------
 
 
-def home(root):
+def home(root) -> Path:
     """`root`, or `root/folder` if the pictures are there. Raises: DataError: they are in neither."""
     root = root if is_set(root) or not is_set(root / "folder") else root / "folder"
     if not is_set(root):
@@ -165,12 +169,12 @@ def home(root):
     return root
 
 
-def is_set(folder):
+def is_set(folder) -> bool:
     """Whether a folder has images/, or a split that has."""
     return (folder / "images").is_dir() or any((folder / split / "images").is_dir() for split in SPLITS)
 
 
-def places(root):
+def places(root) -> dict:
     """{split: (folder of its images, of its masks)}; the one key None where there are no sub-folders."""
     inside = [f"{{}}/{name}" for name in SPLITS if (root / "images" / name).is_dir()]
     without = [f"{name}/{{}}" for name in SPLITS if (root / name / "images").is_dir()]
@@ -181,7 +185,7 @@ def places(root):
     }
 
 
-def files(root, split, seed, pattern="{stem}", group=None):
+def files(root, split, seed, pattern="{stem}", group=None) -> list[tuple]:
     """[(image, mask)] of the split, paths or pages. Raises: DataError: one missing, unpaired or double."""
     found = places(root)
     if None in found:
@@ -204,7 +208,7 @@ def files(root, split, seed, pattern="{stem}", group=None):
     return pairs
 
 
-def pair(images, masks, pattern="{stem}"):
+def pair(images, masks, pattern="{stem}") -> list[tuple]:
     """[(image, mask)] in the order of the images' names. Raises: DataError: the first problem."""
     pairs, problems = match(images, masks, pattern)
     if problems:
@@ -212,7 +216,7 @@ def pair(images, masks, pattern="{stem}"):
     return pairs
 
 
-def match(images, masks, pattern="{stem}"):
+def match(images, masks, pattern="{stem}") -> tuple[list[tuple], list[str]]:
     """([(image, mask)], sentences about what is missing, double or of another number of pages)."""
     pictures, lacking = listed(images)
     labels, lacking_too = listed(masks)
@@ -247,7 +251,7 @@ def match(images, masks, pattern="{stem}"):
     return pairs, problems
 
 
-def listed(place):
+def listed(place) -> tuple[list, str]:
     """(the pictures of a folder in alphabetical order, "" or what is wrong with the folder)."""
     if not place.is_dir():
         return [], (
@@ -266,7 +270,7 @@ def listed(place):
     return found, ""
 
 
-def by_stem(paths):
+def by_stem(paths) -> tuple[dict[str, Path], list[str]]:
     """({stem: path}, sentences about stems that two files have)."""
     found, problems = {}, []
     for path in paths:
@@ -279,12 +283,12 @@ def by_stem(paths):
     return found, problems
 
 
-def same(name):
+def same(name) -> str:
     """A file name as it looks: "ä" is one letter for some systems and two for others."""
     return unicodedata.normalize("NFC", name)
 
 
-def finder(masks, pattern):
+def finder(masks, pattern) -> Callable:
     """A function image → the masks named by the pattern, with any ending where the pattern has none."""
     by_name = {}
     for path in masks:
@@ -301,25 +305,25 @@ def finder(masks, pattern):
     return find
 
 
-def ends(pattern):
+def ends(pattern) -> bool:
     """Whether a pattern ends as the name of a picture does."""
     return any(pattern.lower().endswith(ending) for ending in PICTURES)
 
 
-def in_words(pattern, image):
+def in_words(pattern, image) -> str:
     """The file name that a pattern asks for, with .png where it leaves the ending open."""
     name = pattern.replace("{stem}", image.stem).replace("{name}", image.name)
     return name if ends(pattern) else f"{name}.png"
 
 
-def likely_pattern(images, masks):
+def likely_pattern(images, masks) -> str | None:
     """A `mask=` by which every picture has one mask and every mask one picture, or None."""
     if not images or len(images) != len(masks):
         return None
     return next((one for one in guesses(images[0], masks) if pairs_up(images, masks, one)), None)
 
 
-def guesses(image, masks):
+def guesses(image, masks) -> dict[str, None]:
     """Patterns: some mask's name with the picture's name in it replaced; then with "*" for other numbers."""
     found = {}
     for name in (same(mask.name) for mask in masks):
@@ -333,7 +337,7 @@ def guesses(image, masks):
     return found
 
 
-def pairs_up(images, masks, pattern):
+def pairs_up(images, masks, pattern) -> bool:
     """Whether by a pattern every image has one mask and every mask one image."""
     find, left = finder(masks, pattern), set(masks)
     for image in images:
@@ -344,13 +348,13 @@ def pairs_up(images, masks, pattern):
     return True
 
 
-def beside(folder):
+def beside(folder) -> str:
     """A sentence about annotations in JSON, if there are some at the folder or in its sub-folders."""
     found = folder.is_dir() and (any(folder.glob("*.json")) or any(folder.glob("*/*.json")))
     return f" {JSON}" if found else ""
 
 
-def paged(image, mask, problems):
+def paged(image, mask, problems) -> list[tuple]:
     """[(image, mask)] of two files: one pair, or one of each page."""
     counts = [pages(path) if path.suffix.lower() in PAGED else 1 for path in (image, mask)]
     if counts == [1, 1]:
@@ -369,14 +373,14 @@ def paged(image, mask, problems):
 # --- splits ---------------------------------------------------------------------------------------
 
 
-def name_of(source):
+def name_of(source) -> str:
     """What `group=` sees of a picture: its stem, for a page "stem, page 3"."""
     if isinstance(source, Page):
         return same(f"{source.path.stem}, page {source.number + 1}")
     return same(source.stem)
 
 
-def by_group(pairs, group):
+def by_group(pairs, group) -> dict:
     """{group: its pairs}, in the order of the pairs. Without `group`, a file with all its pages is one."""
     found = {}
     for image, mask in pairs:
@@ -404,8 +408,8 @@ def _group_of(image, group):
     return found[1]
 
 
-def divide(groups, split, seed, place):
-    """The pairs of one split, whole groups drawn by the seed."""
+def divide(groups, split, seed, place) -> list[tuple]:
+    """The pairs of one split, whole groups drawn by the seed. Raises: DataError: fewer than three groups."""
     if len(groups) < 3:
         count = sum(map(len, groups.values()))
         things = f"{count} pictures" if count == len(groups) else f"{count} pictures in {len(groups)} groups"
@@ -422,12 +426,12 @@ def divide(groups, split, seed, place):
 # --- reading --------------------------------------------------------------------------------------
 
 
-def read(labels, channels, white, image, mask):
+def read(labels, channels, white, image, mask) -> tuple[np.ndarray, np.ndarray]:
     """(image uint8 or float32 H×W×channels, mask uint8 H×W of labels). Raises: DataError: see `mapped`."""
     return read_picture(image, channels, white), mapped(labels, mask)
 
 
-def mapped(labels, source):
+def mapped(labels, source) -> np.ndarray:
     """A mask as class labels uint8 H×W. Raises: DataError: a value or colour that the mapping lacks."""
     by_colour = isinstance(next(iter(labels)), tuple)
     if by_colour:

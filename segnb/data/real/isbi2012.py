@@ -7,6 +7,8 @@ Source: Arganda-Carreras et al. (2015), "Crowdsourcing the creation of image seg
     connectomics".
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from ..files import DataError, read_image, read_mask
@@ -48,7 +50,7 @@ def open_set(root, split, size=None):
     )
 
 
-def files(folder, split):
+def files(folder, split) -> list[tuple[Path, Path]]:
     """[(image path, label path)] of a split's slices. Raises: DataError: it or a file of it is missing."""
     if not (folder / "train" / "image").is_dir():
         raise DataError(
@@ -72,7 +74,7 @@ def files(folder, split):
     return pairs
 
 
-def read(image_path, label_path):
+def read(image_path, label_path) -> tuple[np.ndarray, np.ndarray]:
     """(image uint8 H×W, mask uint8 H×W, 0 = membrane, 1 = cell). Raises: DataError: labels not 0 or 255."""
     label = read_mask(label_path)
     if not np.isin(label, (0, 255)).all():
@@ -84,7 +86,7 @@ def read(image_path, label_path):
     return read_image(image_path, channels=1), (label // 255).astype(np.uint8)
 
 
-def download(folder):
+def download(folder) -> None:
     """Fetch all 30 slices (an archive of 19 MB) into `folder`, as `download.fetch_archive` does."""
     from .download import fetch_archive
 

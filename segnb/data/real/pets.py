@@ -9,11 +9,12 @@ Source: Parkhi et al. (2012), "Cats and dogs".
 import hashlib
 import http.client
 import shutil
+from pathlib import Path
 
 import numpy as np
 
 from ..files import DataError, read_image, read_mask
-from ..items import IGNORE, from_files
+from ..items import IGNORE, SegmentationData, from_files
 
 CLASSES = ("background", "pet")
 PALETTE = ((67, 64, 88), (223, 181, 118))
@@ -29,14 +30,14 @@ ARCHIVES = {  # and their MD5, as torchvision has them
 }
 
 
-def open_set(root, split, size=None):
+def open_set(root, split, size=None) -> SegmentationData:
     """The split in `root/pets` as a `SegmentationData`."""
     return from_files(
         "pets", split, files(root / "pets", split), read, classes=CLASSES, palette=PALETTE, size=size
     )
 
 
-def files(folder, split):
+def files(folder, split) -> list[tuple[Path, Path]]:
     """[(image path, trimap path)] of a split. Raises: DataError: the list or a file in it is missing."""
     place = next(
         (p / "oxford-iiit-pet" for p in (folder, folder.parent) if (p / "oxford-iiit-pet").is_dir()), None
@@ -61,7 +62,7 @@ def files(folder, split):
     return pairs
 
 
-def read(image_path, trimap_path):
+def read(image_path, trimap_path) -> tuple[np.ndarray, np.ndarray]:
     """(image uint8 H×W×3, mask uint8 H×W: 0 background, 1 pet, 255 void). Raises: DataError: other values."""
     trimap = read_mask(trimap_path)
     unknown = np.setdiff1d(trimap, list(LABELS))
@@ -76,7 +77,7 @@ def read(image_path, trimap_path):
     return read_image(image_path), mask
 
 
-def download(folder):
+def download(folder) -> None:
     """Fetch pictures and trimaps (800 MB, checked by MD5); torchvision unpacks them, `folder` appears whole.
 
     Raises: DownloadError: the archives cannot be had; what came is kept for the next attempt.

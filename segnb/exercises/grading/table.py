@@ -6,6 +6,7 @@ import json
 import os
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from segnb.exercises.grading.class_list import readable
 from segnb.exercises.grading.marking import HUMAN
@@ -16,7 +17,7 @@ LONGEST = 2_000  # letters in a cell
 FEW = 5  # names in a note
 
 
-def harmless(value):
+def harmless(value) -> Any:
     """A cell of the table on one line, which no spreadsheet takes for a formula and no terminal for a command."""
     if not isinstance(value, str):
         return value

@@ -12,7 +12,7 @@ SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLI
 VOID = 255
 
 
-def colours(names):
+def colours(names) -> tuple[tuple[int, ...], ...]:
     """Colours from their hexadecimal names."""
     return tuple(tuple(bytes.fromhex(name)) for name in names.split())
 
@@ -37,7 +37,7 @@ WHITE, DARK, WARM_GLASS = colours("eceae4 1e1e20 ffd682")
 CAR_WIDTHS = 6 / 96, 60 / 96  # of a car in the picture, in picture heights
 
 
-def building(s, side, z0, z1):
+def building(s, side, z0, z1) -> None:
     """Flats, a house with a roof, shops, or a wall that looks like the road, mostly blank."""
     rng, x, lit, kind = s.rng, s.front_line[side], s.facing(side), s.rng.random()
     blank, pitched = kind < 0.2, 0.3 <= kind < 0.55
@@ -62,7 +62,7 @@ def building(s, side, z0, z1):
         s.shade([(x, z0), (x, z1), (reach, z1 + 2), (reach, z0 + 2)])
 
 
-def roof(s, side, x, back, z0, z1, high, end):
+def roof(s, side, x, back, z0, z1, high, end) -> None:
     """A pitched roof with its gable and a chimney."""
     rng, ridge = s.rng, (x + back) / 2
     top = high + rng.uniform(3.2, 4.4)
@@ -72,7 +72,7 @@ def roof(s, side, x, back, z0, z1, high, end):
     s.front(ridge - 0.5, ridge + 0.5, top - 0.6, top + 0.9, rng.uniform(z0, z1), dim(end, 0.8), BUILDING)
 
 
-def windows(s, x, z0, z1, high, face):
+def windows(s, x, z0, z1, high, face) -> None:
     """Rows of windows, and shops or doors below them."""
     rng, glass, step = s.rng, s.rng.choice(GLASS), s.rng.uniform(1.9, 2.8)
     frame = rng.choice((dim(face, 1.2), dim(face, 0.7), WHITE))
@@ -99,7 +99,7 @@ def windows(s, x, z0, z1, high, face):
                 s.wall(x, z + 0.1, z + wide - 0.1, y + 1.8, y + 2.35, mix(pane, WHITE, 0.25))
 
 
-def garden(s, side, z0, z1):
+def garden(s, side, z0, z1) -> None:
     """Trees behind a hedge or a fence."""
     rng, x = s.rng, s.front_line[side]
     s.floor(x, x + side * 30, z0, z1, (120, 138, 90), TREE)
@@ -111,7 +111,7 @@ def garden(s, side, z0, z1):
         hedge(s, x, z0, z1)
 
 
-def car_park(s, side, z0, z1):
+def car_park(s, side, z0, z1) -> None:
     """Cars behind railings."""
     rng, x = s.rng, s.front_line[side]
     tree(s, x + side * rng.uniform(7, 12), max(z1, 6))
@@ -121,7 +121,7 @@ def car_park(s, side, z0, z1):
     fence(s, x, z0, z1, railings=True)
 
 
-def fence(s, x, z0, z1, railings):
+def fence(s, x, z0, z1, railings) -> None:
     """Boards, or railings through which one sees what is behind; all of it is fence."""
     rng, high = s.rng, s.rng.uniform(1.1, 1.6)
     colour = rng.choice(STEEL if railings else BOARDS)
@@ -137,7 +137,7 @@ def fence(s, x, z0, z1, railings):
         s.wall(x, z0, z1, y, y + 0.09, dim(detail, 1.15))
 
 
-def hedge(s, x, z0, z1):
+def hedge(s, x, z0, z1) -> None:
     """A hedge of leafy bushes; hedges count as trees."""
     rng, high, green = s.rng, s.rng.uniform(1.0, 1.9), dim(SUMMER[3], s.rng.uniform(0.7, 1))
     s.wall(x, z0, z1, 0, high * 0.9, dim(green, 0.6), TREE)
@@ -147,7 +147,7 @@ def hedge(s, x, z0, z1):
         s.crown(rng.randrange(8), x, high * 0.62, max(z, 3), 1.2, high * 0.6, leaves, TREE)
 
 
-def tree(s, x, z, tallest=8):
+def tree(s, x, z, tallest=8) -> None:
     """A trunk with a few branches below a leafy crown."""
     rng, high = s.rng, tallest * s.rng.uniform(0.6, 1)
     base, wide = high * 0.63, high * rng.uniform(0.3, 0.42)
@@ -169,7 +169,7 @@ THAT_GLASS = ((1.3, 0.96), (1.9, 1.34), (3.4, 1.36), (3.8, 0.95))
 HALF = 0.87  # of a car's width
 
 
-def car(s, x, z, away):
+def car(s, x, z, away) -> None:
     """A car along the street, seen from behind (`away`) or from ahead, with the side turned to the camera."""
     rng = s.rng
     paint, glass, tall = rng.choice(CAR_PAINT), dim(rng.choice(GLASS), 0.8), rng.choice((1, 1, 1, 1.1, 1.3))
@@ -207,7 +207,7 @@ def car(s, x, z, away):
 TURN = [2 * math.pi * k / 12 for k in range(12)]
 
 
-def car_across(s, x, z, way):
+def car_across(s, x, z, way) -> None:
     """A car seen from its side."""
     paint, glass = s.rng.choice(CAR_PAINT), dim(s.rng.choice(GLASS), 0.85)
     if not fits(s, (x - 2.1, x + 2.1), (z,)):
@@ -222,14 +222,14 @@ def car_across(s, x, z, way):
         s.oval(u, 0.33, z, 0.18, 0.18, (164, 166, 170))
 
 
-def fits(s, xs, zs):
+def fits(s, xs, zs) -> bool:
     """Whether a car with these ends is in front of us, and 6 to 60 pixels wide in a picture of 96 rows."""
     columns = [min(max(s.point(x, 0, z)[0], 0), FINER * s.width) for x in xs for z in zs]
     wide = (max(columns) - min(columns)) / (FINER * s.height)
     return CAR_WIDTHS[0] <= wide <= CAR_WIDTHS[1] and min(zs) > 3.4
 
 
-def lamp_post(s, x, z, way):
+def lamp_post(s, x, z, way) -> None:
     """A lamp on a tall post with an arm over the road."""
     high, grey = s.rng.uniform(5, 8), s.rng.choice(STEEL)
     tip = x + way * 1.3
@@ -240,7 +240,7 @@ def lamp_post(s, x, z, way):
     s.glows.append((tip + way * 0.3, high, z, 1.6, (255, 208, 130)))
 
 
-def sign(s, x, z):
+def sign(s, x, z) -> None:
     """A traffic sign, a direction board or traffic lights, always on a post that one sees."""
     rng, kind, grey = s.rng, s.rng.random(), (116, 120, 122)
     if not 0.06 < s.point(x, 0, z)[0] / (FINER * s.width) < 0.94:
@@ -271,7 +271,7 @@ def sign(s, x, z):
             s.oval(x, 3.28 - 0.38 * k, z, 0.16, 0.16, colour if k == on else dim(colour, 0.3))
 
 
-def pedestrian(s, x, z):
+def pedestrian(s, x, z) -> None:
     """Two legs, a coat, arms, and a head with hair; some carry a bag, some are children."""
     rng = s.rng
     h, stride = rng.choice((1, 1, 1, 1, 0.72)) * rng.uniform(1.55, 1.85), rng.uniform(0.01, 0.1)
@@ -290,7 +290,7 @@ def pedestrian(s, x, z):
     s.oval(x, 0.91 * h, z, 0.058 * h, 0.06 * h, rng.choice(SKIN))
 
 
-def bicyclist(s, x, z):
+def bicyclist(s, x, z) -> None:
     """A rider on a bicycle, more or less from the side; the wheels are open rings but labelled whole."""
     rng, way, squeeze = s.rng, s.rng.choice((-1, 1)), s.rng.uniform(0.6, 1.0)
     coat, frame, trousers, r = rng.choice(COAT), rng.choice(PAINT), rng.choice(TROUSERS), 0.36
@@ -328,7 +328,7 @@ def bicyclist(s, x, z):
     s.oval(*along((0.2, 1.68))[0], 0.13, 0.09, rng.choice(PAINT), BICYCLIST)
 
 
-def furniture(s, x, z):
+def furniture(s, x, z) -> None:
     """A bin, a bench or a post box: void, for it is of none of the classes."""
     half, high = s.rng.choice(((0.25, 1.0), (0.3, 1.2), (0.8, 0.8)))
     colour = s.rng.choice(BINS)
@@ -336,7 +336,7 @@ def furniture(s, x, z):
     s.front(x - half, x + half, high - 0.12, high, z, dim(colour, 1.4))
 
 
-def bonnet(s):
+def bonnet(s) -> None:
     """The camera's own car: void."""
     rng, wide, high = s.rng, FINER * s.width, FINER * s.height
     colour, rise, middle = mix(rng.choice(PAINT), s.light.zenith, 0.3), rng.uniform(0.05, 0.1), s.vanish
