@@ -5,7 +5,7 @@ import re
 BLOCK = re.compile(r'(<div class="highlight"><pre>)(.*?)(</pre></div>)', flags=re.DOTALL)
 TAG = re.compile(r"<(/?)span[^>]*>")
 # A phone's line holds fewer signs than a long name with its calls: it may go on below after a dot or a bracket.
-LONG = 24
+LONG = 16
 PIECE = re.compile(r"((?:<[^>]*>|&[^;]*;|[^\s<&])+)")
 SIGN = re.compile(r"<[^>]*>|&[^;]*;|[(.](?=[^\s.(])")
 # What begins further right than this many signs, as the head of a table does, would leave no room beside it.
