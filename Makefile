@@ -121,16 +121,17 @@ release: $(STAMP)
 offline: book
 	$(BIN)/python -m book.tools.offline
 
-# Each needs the Python it is named after, and keeps an environment of 5 GB in ENVIRONMENTS.
+# Each needs the Python it is named after, and keeps an environment of 5 GB in ENVIRONMENTS. MISSING=--missing goes on
+# where a run was stopped, or after notebooks have changed.
 ELSEWHERE = $(BIN)/python -m book.tools.elsewhere --environments $(ENVIRONMENTS)
 ENVIRONMENTS ?= build/environments
 PY ?= 3.13 3.12
 
 colab: $(STAMP)
-	@status=0; for version in $(PY); do $(ELSEWHERE) colab-$$version $(NB) || status=1; done; exit $$status
+	@status=0; for version in $(PY); do $(ELSEWHERE) colab-$$version $(NB) $(MISSING) || status=1; done; exit $$status
 
 oldest other-cpu: $(STAMP)
-	$(ELSEWHERE) $@ $(NB)
+	$(ELSEWHERE) $@ $(NB) $(MISSING)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

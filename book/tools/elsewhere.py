@@ -28,6 +28,7 @@ from book.tools import execute, notebooks, one_notebook, wheel
 RUNNER = Path(one_notebook.__file__)
 PINS = "book/pins"
 RECORDS = "book/runs"
+GOOD = ("equal", "ran")  # every stored text came out again; ran to its end, with nothing stored
 TOLD = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "ipython")
 LIST = (
     "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
@@ -67,20 +68,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("place", choices=PLACES)
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of them")
+    parser.add_argument("--missing", action="store_true", help="only what has not gone well as it is now")
     parser.add_argument(
         "--environments", type=Path, default=Path("build/environments"), help="5 GB each are kept here"
     )
     arguments = parser.parse_args()
     paths = [path.resolve() for path in arguments.notebooks] or notebooks.find()
     try:
-        return go(arguments.place, paths, arguments.environments.resolve())
+        return go(arguments.place, paths, arguments.environments.resolve(), arguments.missing)
     except NotRun as reason:
         print(f"{arguments.place}: {reason}", file=sys.stderr)
         return 2
 
 
-def go(name: str, paths: list[Path], environments: Path) -> int:
-    """Run these notebooks in one place and keep its record up to date. → 1 if one of them ended otherwise than stored"""
+def go(name: str, paths: list[Path], environments: Path, missing: bool) -> int:
+    """Run these notebooks in one place and keep its record up to date. → 1 if one of them ended otherwise than stored
+
+    missing: leave out those that have gone well there as they are now.
+    """
     place = PLACES[name]
     python = environment(place, environments / place.pins)
     replaced, added = install(python)
@@ -90,14 +95,17 @@ def go(name: str, paths: list[Path], environments: Path) -> int:
     record = about(place, python)
     file = notebooks.ROOT / RECORDS / f"{name}.json"
     record["notebooks"] = earlier(file, record)
-    failed = 0
+    done = {key for key, entry in current(record).items() if entry["ended"] in GOOD} if missing else ()
+    said, failed = f"{installed(python)['segnb']} ({commit()})", 0
     for path in paths:
         key = path.relative_to(notebooks.ROOT).as_posix()
-        result = run_one(path, python, place.variables)
+        if key in done:
+            continue
+        result = {"segnb": said, **run_one(path, python, place.variables)}
         record["notebooks"][key] = result
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        failed |= result["ended"] in ("error", "differs")
+        failed |= result["ended"] not in GOOD
         print(f"{result['seconds']:6.0f} s  {result['ended']:8} {key}  {result['why']}", flush=True)
     return failed
 
@@ -162,7 +170,6 @@ def about(place: Place, python: Path) -> dict:
     versions = installed(python)
     return {
         "title": place.title,
-        "segnb": f"{versions['segnb']} ({commit()})",
         "python": version,
         "versions": {name: versions[name] for name in TOLD},
         "device": f"{device.removeprefix('device: ')}; {processor()}",
@@ -189,12 +196,23 @@ def commit() -> str:
 
 
 def earlier(file: Path, record: dict) -> dict:
-    """What the record already says of notebooks, if it was written of the same place and the same commit."""
+    """What the record already says of notebooks, if it was written of the same place."""
     if not file.exists():
         return {}
     old = json.loads(file.read_text(encoding="utf-8"))
     same = all(old.get(key) == value for key, value in record.items())
     return old["notebooks"] if same else {}
+
+
+def current(record: dict) -> dict[str, dict]:
+    """What a record says of the notebooks whose code is still the same: path from the root → entry."""
+    kept = {}
+    for path in notebooks.find():
+        key = path.relative_to(notebooks.ROOT).as_posix()
+        entry = record["notebooks"].get(key)
+        if entry and entry["cells"] == fingerprint(notebooks.read(path)):
+            kept[key] = entry
+    return kept
 
 
 def plain(variables: dict[str, str]) -> dict[str, str]:

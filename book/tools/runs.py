@@ -12,7 +12,6 @@ from sphinx.application import Sphinx
 from book.tools import elsewhere, notebooks
 
 PAGE, MARK = "book/where_this_was_run", "<!-- what the records say -->"
-GOOD = ("equal", "ran")
 WORDS = {
     "equal": "as stored",
     "ran": "to its end",
@@ -28,17 +27,6 @@ def records() -> dict[str, dict]:
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()}
 
 
-def current(record: dict) -> dict[str, dict]:
-    """What a record says of the notebooks whose code is still the same: path from the root → entry."""
-    kept = {}
-    for path in notebooks.find():
-        key = path.relative_to(notebooks.ROOT).as_posix()
-        entry = record["notebooks"].get(key)
-        if entry and entry["cells"] == elsewhere.fingerprint(notebooks.read(path)):
-            kept[key] = entry
-    return kept
-
-
 def day(date: str) -> str:
     """2026-11-29 → 29 November 2026"""
     one = datetime.date.fromisoformat(date)
@@ -49,14 +37,14 @@ def page_lines() -> list[str]:
     """The records in Markdown: for each place what it is and how it went, and what came of each notebook."""
     lines = []
     for record in records().values():
-        lines += place_lines(record, current(record))
+        lines += place_lines(record, elsewhere.current(record))
     return lines or ["No run elsewhere has been recorded for the notebooks as they are now."]
 
 
 def place_lines(record: dict, entries: dict[str, dict]) -> list[str]:
     """The part of the page about one place."""
     there = len(notebooks.find())
-    good = sum(entry["ended"] in GOOD for entry in entries.values())
+    good = sum(entry["ended"] in elsewhere.GOOD for entry in entries.values())
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     settings = ", ".join(f"`{name}={value}`" for name, value in record["variables"].items())
     dates = sorted({entry["date"] for entry in entries.values()})
@@ -66,7 +54,12 @@ def place_lines(record: dict, entries: dict[str, dict]) -> list[str]:
         f"**{good} of {there} notebooks ran to their end with every output as stored**{missing(there, entries)}",
         "",
         f"- When: {' to '.join(day(date) for date in dict.fromkeys(dates[:1] + dates[-1:])) or 'not since they changed'}",
-        f"- Versions: Python {record['python']}, {versions}, segnb {record['segnb']}",
+        f"- Versions: Python {record['python']}, {versions}",
+        *(
+            [f"- segnb: {', '.join(dict.fromkeys(entry['segnb'] for entry in entries.values()))}"]
+            if entries
+            else []
+        ),
         f"- Device: {record['device']}",
         *([f"- Set: {settings}"] if settings else []),
         "- Replaced by installing `segnb`: nothing",
@@ -89,7 +82,7 @@ def place_lines(record: dict, entries: dict[str, dict]) -> list[str]:
 
 def missing(there: int, entries: dict[str, dict]) -> str:
     """What keeps the sentence about a place from being about all notebooks."""
-    bad = sum(entry["ended"] not in GOOD for entry in entries.values())
+    bad = sum(entry["ended"] not in elsewhere.GOOD for entry in entries.values())
     parts = [f"{bad} did not"] if bad else []
     if left := there - len(entries):
         parts.append(f"{left} not run as {'it is' if left == 1 else 'they are'} now")
@@ -110,7 +103,7 @@ def last_run(page: str) -> str:
     found = [
         (entries[key]["date"], record, entries[key])
         for record in records().values()
-        if key in (entries := current(record))
+        if key in (entries := elsewhere.current(record))
     ]
     if not found:
         return ""

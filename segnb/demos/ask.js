@@ -251,10 +251,11 @@ const demo = function (root, options) {
   const network = kit.make("div", { class: "ep-stages", role: "group", "aria-label": "stages of the network" });
   const maps = kit.make("div", { class: "ep-maps", role: "group", "aria-label": "liveliest maps of this stage" }), bars = kit.make("div", { class: "ep-bars", role: "img", "aria-label": "no answer yet" });
   const patch = canvas(8, 8, { role: "img", "aria-label": "what this pixel of the map sees" });
-  // encoder.0 keeps its number; backbone.layer1 is layer1, for there is not much room.
+  // encoder.0 keeps its number; backbone.layer1 is layer1, for there is not much room. A line may break after . and _.
   const brief = function (name) {
     const [last, before] = name.split(".").reverse();
-    return before && /^\d+$/.test(last) ? `${before.replace(/(ch|s)es$/, "$1")}.${last}` : last;
+    const short = before && /^\d+$/.test(last) ? `${before.replace(/(ch|s)es$/, "$1")}.${last}` : last;
+    return short.replace(/[._]/g, "$&\u200b");
   };
   let drawn = null;
   const drawStages = function () {
@@ -364,7 +365,7 @@ const demo = function (root, options) {
     let words = "";
     if (question.box && question.picture === state.picture) {
       const share = shareOf(question);
-      if (share >= 0.5) done.add(state.question);
+      if (share >= 0.5 && state.variant === 0) done.add(state.question);  // a switch that breaks the net is no answer
       words = ` ${Math.round(100 * share)} % of the frame.` + (done.has(state.question) ? " ✓ Done." : "");
     }
     const count = options.questions.length, text = `${state.question + 1} of ${count}: ${question.text}${words} `;

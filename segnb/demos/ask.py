@@ -16,7 +16,8 @@ def ask(model, pictures=None, data=None, *, switch=None, questions=(), name=None
     pictures: images C×H×W in 0..1 of one size, with 1 or 3 channels. A smaller answer is that of their middle.
     data: where the names and colours of the classes come from, a data set of `segnb.data`.
     switch: what the names in the dict stand for. questions: sentences, or dicts with `text`, and to see it done
-        `picture`, `box` (top, left, bottom, right in pixels) and `become` (a class): half of the box has to become it.
+        `picture`, `box` (top, left, bottom, right in pixels) and `become` (a class): half of the box has to become it,
+        by the first network.
 
     The weights are rounded to float16. ``ValueError`` for pictures of several sizes and for a page above 8 MB, which is
     named; ``NotImplementedError`` for an operation that the engine does not have.

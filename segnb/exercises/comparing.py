@@ -20,12 +20,14 @@ CURES = {
 def differ(got, want, tolerance: float, exact: bool = False) -> str | None:
     """None if the two agree, else what is different about `got`: its type first, then shape, dtype, and values.
 
-    exact: the dtype must be the same too; otherwise float32 and float64 are one, and so are the whole numbers of any size.
+    exact: the dtype must be the same too, and a whole number no float; otherwise float32 and float64 are one, and so are
+    the whole numbers of any size.
     """
     got, want = alike(got, want)
+    if exact and isinstance(want, int) and isinstance(got, float):
+        return f"a whole number is wanted, and {got} is a float. int(...) makes one of it."
     if kind_of(got) != kind_of(want):
-        cure = CURES.get(got.kind if isinstance(got, Other) else kind_of(got), "")
-        return f"{kind_of(want)} is wanted, and your answer gives {kind_of(got)}. {cure}".rstrip()
+        return f"{kind_of(want)} is wanted, and your answer gives {kind_of(got)}. {cure(got, want)}".rstrip()
     if isinstance(want, Tensor):
         return differ_tensors(got, want, tolerance, exact)
     if isinstance(want, dict):
@@ -43,6 +45,16 @@ def differ(got, want, tolerance: float, exact: bool = False) -> str | None:
             or (got != got and want != want)
         )
     return None if same else f"{show(got)} is not right."
+
+
+def cure(got, want) -> str:
+    """How to get from what was given to what is wanted, if that can be said."""
+    kind = got.kind if isinstance(got, Other) else kind_of(got)
+    if kind == "a number" and not isinstance(want, Tensor):
+        return ""
+    if kind == "a tensor" and isinstance(want, list) and any(isinstance(part, Tensor) for part in want):
+        return "list(...) takes a tensor apart, along its first axis."
+    return CURES.get(kind, "")
 
 
 def alike(got, want):
@@ -73,7 +85,7 @@ def differ_named(got: dict, want: dict, tolerance: float, exact: bool) -> str | 
 def differ_lists(got: list, want: list, tolerance: float, exact: bool) -> str | None:
     for place, (yours, mine) in enumerate(zip(got, want), start=1):
         told = differ(yours, mine, tolerance, exact)
-        if told and (kind_of(yours) != kind_of(mine) or isinstance(mine, Tensor)):
+        if told and (not same_form(yours, mine, exact) or isinstance(mine, Tensor)):
             return f"entry {place} of the list: {told}"
         if told:
             mine, yours = both(mine, yours)
@@ -92,18 +104,27 @@ def differ_tensors(got: Tensor, want: Tensor, tolerance: float, exact: bool) -> 
         return "your result carries a gradient, and nothing here is to be trained. Add .detach(), or work under torch.no_grad()."
     if want.requires_grad and not got.requires_grad:
         return "no gradient flows through your result: a .detach(), .item(), argmax or a conversion to NumPy has cut it off."
+    rounded = f"the dtype should be {want.dtype}, and yours is {got.dtype}." if coarse(got, want) else None
     got, want = got.detach().double(), want.detach().double()
     if torch.isnan(got).any() and not torch.isnan(want).any():
         return "your result contains NaN (not a number): somewhere zero was divided by zero, or infinity by infinity."
     place = farthest(got, want, tolerance)
     if place is None:
         return None
+    if rounded:
+        return rounded
     if want.numel() <= 40:
         mine, yours = both(want, got)
         return f"the result should be {mine}, and yours is {yours}."
     at = ", ".join(str(int(axis)) for axis in place)
     mine, yours = both(want[place].item(), got[place].item())
     return f"at ({at}) the result should be {mine}, and yours is {yours}."
+
+
+def coarse(got: Tensor, want: Tensor) -> bool:
+    """Whether a result is of 16 bits, and so rounded, where more are wanted."""
+    narrow = (torch.float16, torch.bfloat16)
+    return got.dtype in narrow and want.is_floating_point() and want.dtype not in narrow
 
 
 def farthest(got: Tensor, want: Tensor, tolerance: float):
@@ -119,14 +140,17 @@ def farthest(got: Tensor, want: Tensor, tolerance: float):
 
 
 def same_form(got, want, exact: bool = False) -> bool:
-    """Whether type, shape and dtype are right, so that a hint about the values makes sense."""
+    """Whether type, shape and dtype are right, and a gradient flows where it should: so that a hint about the values makes sense."""
     got, want = alike(got, want)
     if kind_of(got) != kind_of(want):
         return False
+    if isinstance(want, list):
+        return all(same_form(yours, mine, exact) for yours, mine in zip(got, want))
     if not isinstance(want, Tensor):
-        return True
+        return not (exact and isinstance(want, int) and isinstance(got, float))
     kind = got.dtype == want.dtype if exact else got.is_floating_point() == want.is_floating_point()
-    return got.shape == want.shape and kind
+    same_gradient = got.requires_grad == want.requires_grad
+    return got.shape == want.shape and kind and same_gradient and not coarse(got, want)
 
 
 def kind_of(value) -> str:
@@ -157,6 +181,8 @@ def both(mine, yours) -> tuple[str, str]:
 
 def show(value, digits: int = 4) -> str:
     """A value as a hint prints it: small tensors in numbers, large ones by their size."""
+    if isinstance(value, Other):
+        return kind_of(value)
     if isinstance(value, Tensor) and value.numel() > 40:
         return f"a {sizes(value.shape)} tensor"
     if isinstance(value, Tensor):
@@ -165,4 +191,4 @@ def show(value, digits: int = 4) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(show(item, digits) for item in value)}]"
-    return f"{value:.{digits}g}" if isinstance(value, float) else repr(value)
+    return f"{value + 0.0:.{digits}g}" if isinstance(value, float) else repr(value)  # no minus before a 0

@@ -43,6 +43,7 @@ __all__ = [
     "take",
 ]
 ARROW = " → "
+RIGHT_NUMBERS = "the numbers are right"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Case:
     inputs: a tuple of inputs (tensors, numbers, texts, lists of these), or a function seed → tuple.
     hint: what to ask the learner when the result is of the right type and shape but wrong; text, or a function
         (got, want, *inputs) → text.
+    ties: equal numbers compete in the inputs. Which of them the gradient goes to is then the answer's own affair; that some
+        arrives is not.
     holds: for a property instead of one right result: a function (got, *inputs) → None, or a sentence on what is missing.
     """
 
@@ -60,6 +63,7 @@ class Case:
     inputs: tuple | Callable[[int], tuple] = ()
     hint: str | Callable[..., str] = ""
     holds: Callable[..., str | None] | None = None
+    ties: bool = False
 
     def make(self, seed: int) -> tuple:
         return self.inputs(seed) if callable(self.inputs) else self.inputs
@@ -183,7 +187,7 @@ def judge(exercise: Exercise, outcomes: list[dict], seed: int) -> Verdict:
     """Compare what was observed with the reference, case by case.
 
     A change of what should have stayed as it was is told first; then a known mistake that agrees in all cases; then what
-    is different in the first case that fails.
+    is different in the first case that fails, a gradient only if no number is wrong anywhere.
     """
     none_pass = (False,) * len(exercise.cases)
     if any(unwritten(exercise, outcome) for outcome in outcomes):
@@ -200,7 +204,7 @@ def judge(exercise: Exercise, outcomes: list[dict], seed: int) -> Verdict:
     told = [
         *filter(None, changes),
         *filter(None, [recognise(exercise, outcomes, seed)]),
-        *filter(None, complaints),
+        *sorted(filter(None, complaints), key=lambda told: told.startswith(RIGHT_NUMBERS)),
     ][0]
     return Verdict(passed, told[0].upper() + told[1:])
 
@@ -259,8 +263,8 @@ def complain(
         got, want = got.detach(), want.detach()  # a gradient of zeros is as good as none
     difference = differ(got, want, exercise.tolerance, exercise.exact)
     if difference is None:
-        return differ_gradients(exercise, inputs, outcome["gradients"], right["gradients"])
-    about_values = same_form(got, want, exercise.exact)
+        return differ_gradients(exercise, outcome["gradients"], right["gradients"], case.ties)
+    about_values = same_form(got, want, exercise.exact) and not same_numbers(exercise, got, want)
     if about_values and callable(case.hint):
         return case.hint(got, want, *inputs)
     given = ", ".join(f"{name} = {show(value)}" for name, value in zip(names, inputs))
@@ -268,12 +272,18 @@ def complain(
     return f"{told} {case.hint}".strip() if about_values else told
 
 
+def same_numbers(exercise: Exercise, got, want) -> bool:
+    """Whether two tensors differ in nothing but whether they carry a gradient."""
+    tensors = isinstance(got, Tensor) and isinstance(want, Tensor)
+    return tensors and differ(got.detach(), want.detach(), exercise.tolerance, exercise.exact) is None
+
+
 def no_slope(outcome: dict) -> bool:
     """Whether the gradients of a result are zeros everywhere."""
     return bool(outcome["gradients"]) and not any(decode(slope).any() for slope in outcome["gradients"])
 
 
-def differ_gradients(exercise: Exercise, inputs: tuple, got, want) -> str | None:
+def differ_gradients(exercise: Exercise, got, want, ties: bool = False) -> str | None:
     """None if the gradients by all inputs agree, else a sentence on the first that does not."""
     if not want or (got is None and no_slope({"gradients": want})):
         return None
@@ -283,14 +293,20 @@ def differ_gradients(exercise: Exercise, inputs: tuple, got, want) -> str | None
     for place, (yours, mine) in enumerate(zip(got, want)):
         yours, mine = decode(yours).double(), decode(mine).double()
         where = farthest(yours, mine, exercise.tolerance) if yours.shape == mine.shape else ()
-        if where is None:
+        if where is None or (ties and where and yours.any()):
             continue
         name = names[min(place, len(names) - 1)]
         if not yours.any():
-            return f"the numbers are right, and no gradient reaches `{name}`: on the way something is cut off (.detach(), .item(), .data, NumPy)."
+            return f"{RIGHT_NUMBERS}, and no gradient reaches `{name}`: on the way something is cut off (.detach(), .item(), .data, NumPy)."
+        if yours.isnan().any() and not mine.isnan().any():
+            return (
+                f"{RIGHT_NUMBERS}, and their gradient by `{name}` is not a number in places: somewhere 0 is divided by 0. "
+                "A nanmean, a where or a selection takes the NaN out of the result, and not out of its gradient: divide by "
+                "something that is not 0, as with .clamp(min=1)."
+            )
         mine, yours = both(mine[where].tolist(), yours[where].tolist())
         return (
-            f"the numbers are right, and their gradient by `{name}` is not: part of it does not arrive, or arrives twice "
+            f"{RIGHT_NUMBERS}, and their gradient by `{name}` is not: part of it does not arrive, or arrives twice "
             f"(it should be {mine}, and yours is {yours}). Which step is outside the graph (.detach(), .data, no_grad())?"
         )
     return None
@@ -304,7 +320,8 @@ def agrees(exercise: Exercise, outcome: dict, answer, number: int, seed: int) ->
     yours, mine = decode(outcome["value"]), decode(known["value"])
     if differ(yours, mine, exercise.tolerance) is not None:
         return False
-    return differ_gradients(exercise, (), outcome["gradients"], known["gradients"]) is None
+    ties = exercise.cases[number].ties
+    return differ_gradients(exercise, outcome["gradients"], known["gradients"], ties) is None
 
 
 def same_error(yours: dict | None, mine: dict | None) -> bool:

@@ -10,6 +10,7 @@ from segnb.exercises.engine import Case
 from segnb.exercises.observing import tensors
 
 MOST_TESTS = 20
+ALONE = "it should be a tuple of inputs. Is the list missing round a single one: [(...)]?"
 
 
 # -------------------------------------------------------------------------------------- write the tests
@@ -27,7 +28,8 @@ def exposes(
         "every input is one that the function must answer", (), holds=lambda got: usable(got, right, allowed)
     )
     return first, *(
-        Case(f"found out: {what}", (), holds=finds(right, wrong, what)) for what, wrong in broken.items()
+        Case(f"found out: {what}", (), holds=finds(right, wrong, what, allowed))
+        for what, wrong in broken.items()
     )
 
 
@@ -37,7 +39,7 @@ def usable(got, right: Callable, allowed: Callable[..., str | None]) -> str | No
     if len(got) > MOST_TESTS:
         return f"At most {MOST_TESTS} inputs: choose each for what it shows."
     for number, inputs in enumerate(got, start=1):
-        told = allowed(*inputs) if isinstance(inputs, list) else "it should be a tuple of inputs."
+        told = allowed(*inputs) if isinstance(inputs, list) else ALONE
         if told:
             return f"Input {number} cannot be used: {told}"
         if result(right, inputs) is None:
@@ -54,13 +56,13 @@ def result(function: Callable, inputs: list):
     return value if all(torch.isfinite(part).all() for part in tensors(value)) else None
 
 
-def finds(right: Callable, wrong: Callable, what: str) -> Callable:
+def finds(right: Callable, wrong: Callable, what: str, allowed: Callable[..., str | None]) -> Callable:
     def holds(got) -> str | None:
-        for inputs in got if isinstance(got, list) else ():
-            if not isinstance(inputs, list) or (mine := result(right, inputs)) is None:
-                continue
+        if usable(got, right, allowed):
+            return "First make every input one that can be used."
+        for inputs in got:
             theirs = result(wrong, inputs)
-            if theirs is None or differ(theirs, mine, 1e-3):
+            if theirs is None or differ(theirs, result(right, inputs), 1e-3):
                 return None
         return f"One of the broken functions passes all your tests: {what}. On which input would that show?"
 
@@ -92,12 +94,19 @@ def predicts(
     )
 
 
+def pair(got):
+    """Two numbers in a tensor or an array are two numbers."""
+    return got.tolist() if isinstance(got, torch.Tensor) and got.ndim == 1 else got
+
+
 def guessed(got, guess) -> str | None:
+    got = pair(got)
     if not isinstance(got, list) or len(got) != 2:
         return "Two things are wanted: [your guess, your measurement]."
     if isinstance(guess, list):
-        fits = isinstance(got[0], list) and sorted(map(str, got[0])) == sorted(map(str, guess))
-        return None if fits else f"The guess is an order of these, each once: {show(guess)}."
+        return (
+            None if names_all(got[0], guess) else f"The guess is an order of these, each once: {show(guess)}."
+        )
     fits = isinstance(got[0], (int, float)) and guess[0] <= got[0] <= guess[1]
     return (
         None
@@ -106,14 +115,34 @@ def guessed(got, guess) -> str | None:
     )
 
 
+def names_all(order, names: list) -> bool:
+    """Whether an order has each of the names once; capitals and outer spaces do not matter."""
+    texts = [
+        sorted(str(name).strip().casefold() for name in some)
+        for some in (order if isinstance(order, list) else [], names)
+    ]
+    return texts[0] == texts[1]
+
+
 def measured(got, want, tolerance: float, slips: dict) -> str | None:
+    got = pair(got)
     if not isinstance(got, list) or len(got) != 2:
         return "Two things are wanted: [your guess, your measurement]."
     if differ(got[1], want, tolerance) is None:
         return None
+    if isinstance(got[1], (int, float, str, list)) and not got[1]:
+        return "The guess stands. Now measure, and put what comes out beside it."
+    if isinstance(want, list) and not names_all(got[1], want):
+        return f"What you measured has to be written as an order of the names: {show(sorted(want))}."
+    if isinstance(want, (int, float)) and not differ(got[0], want, tolerance):
+        return f"{show(got[0])} is what a measurement gives, and it stands first: [your guess, your measurement]."
+    if isinstance(want, (int, float)) and isinstance(got[1], (str, list, dict)):
+        return f"The measurement is one number, and yours is {show(got[1])}."
     for slip, told in slips.items():
         if differ(got[1], list(slip) if isinstance(slip, tuple) else slip, tolerance) is None:
             return told
+    if isinstance(got[1], (int, float)) and differ(got[1] / 100, want, tolerance) is None:
+        return "A hundred times less would be right: do you count in per cent?"
     return f"The measurement is not {show(got[1])}. Run the measurement again, on what the task gives, and take what comes out."
 
 

@@ -90,9 +90,16 @@ class Attempt:
             "type": kind.__name__,
             "text": text[0][:300] if text else "",
             "line": own_line(trace, self.use),
-            "unwritten": issubclass(kind, NotImplementedError),
+            "unwritten": issubclass(kind, NotImplementedError) and not of_torch(trace, str(error)),
         }
         return True
+
+
+def of_torch(trace, text: str) -> bool:
+    """Whether it is torch that has not implemented something: an operation for a dtype, the forward of a module."""
+    *_, (last, _) = traceback.walk_tb(trace)
+    inside = last.f_code.co_filename.startswith(str(Path(torch.__file__).parent))
+    return inside or " not implemented for '" in text or "aten::" in text
 
 
 def own_line(trace, use: Callable | None) -> str:
@@ -261,6 +268,9 @@ class Other:
 
     def __init__(self, kind: str):
         self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"an object of type {self.kind}"
 
 
 def decode(plain: dict):

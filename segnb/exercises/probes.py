@@ -17,6 +17,7 @@ __all__ = [
     "Budget",
     "Changed",
     "Told",
+    "a_tensor",
     "lived_in",
     "new_module",
     "noise",
@@ -45,6 +46,15 @@ def lived_in(net: nn.Module, seed: int = 0) -> nn.Module:
             else:
                 part.copy_(values * (24 / part[0].numel()) ** 0.5)  # He's variance: no layer drowns the image
     return net
+
+
+def a_tensor(result, name: str) -> Tensor:
+    """What an answer has returned, if it is a tensor; else Told."""
+    if result is None:
+        raise Told(f"Your {name} returns nothing. Does every way through it end in `return`?")
+    if not isinstance(result, Tensor):
+        raise Told(f"Your {name} should return a tensor, and returned {type(result).__name__}.")
+    return result
 
 
 def slopes(result, net: nn.Module) -> list[Tensor]:

@@ -89,15 +89,16 @@ def record(book, **ended):
     for key, how in ended.items():
         path = "chapters/exercises/01_one.ipynb" if key == "sheet" else "chapters/01_one.ipynb"
         entries[path] = {
+            "segnb": "1 (abc)",
             "date": "2026-11-29",
             "ended": how,
-            "why": "" if how in runs.GOOD else "code cell 2 shows other text",
+            "why": "" if how in elsewhere.GOOD else "code cell 2 shows other text",
             "compared": 1,
             "seconds": 3,
             "megabytes": 200,
             "cells": elsewhere.fingerprint(notebooks.read(book / path)),
         }
-    about = {"title": "Colab", "segnb": "1", "python": "3.12.1", "device": "cpu", "variables": {"A": "b"}}
+    about = {"title": "Colab", "python": "3.12.1", "device": "cpu", "variables": {"A": "b"}}
     versions = {"torch": "2.11.0"}
     (book / elsewhere.RECORDS).mkdir(parents=True, exist_ok=True)
     text = json.dumps({**about, "versions": versions, "notebooks": entries})
@@ -113,7 +114,9 @@ def test_the_page_tells_what_the_records_say(book):
     record(book, chapter="equal", sheet="ran")
     assert "**2 of 2 notebooks ran to their end with every output as stored**." in told(book)
     assert "| [01_one](../chapters/01_one.ipynb) | as stored | 1 | 3 | 200 |" in told(book)
-    assert "- When: 29 November 2026\n- Versions: Python 3.12.1, torch 2.11.0" in told(book)
+    assert "- When: 29 November 2026\n- Versions: Python 3.12.1, torch 2.11.0\n- segnb: 1 (abc)\n" in told(
+        book
+    )
     assert "- Set: `A=b`" in told(book)
 
 
@@ -160,3 +163,22 @@ def test_the_oldest_are_the_lowest_versions_that_are_allowed():
     oldest = versions(f"{elsewhere.PINS}/oldest.txt", "==")
     for name, bound in versions("requirements.txt", ">=").items():
         assert (oldest[name] + ".0").startswith(bound + "."), name
+
+
+def test_a_stopped_run_goes_on_with_what_is_missing(book, monkeypatch):
+    place = elsewhere.Place("Colab", "colab-3.12", "3.12")
+    monkeypatch.setattr(elsewhere, "PLACES", {"colab-3.12": place})
+    monkeypatch.setattr(elsewhere, "environment", lambda place, folder: Path(sys.executable))
+    monkeypatch.setattr(elsewhere, "install", lambda python: ([], []))
+    monkeypatch.setattr(elsewhere, "about", lambda place, python: {"title": "Colab"})
+    paths, file = notebooks.find(), book / elsewhere.RECORDS / "colab-3.12.json"
+    assert elsewhere.go("colab-3.12", paths[:1], book, False) == 0
+    first = json.loads(file.read_text())["notebooks"]
+    ran = []
+    run_one = elsewhere.run_one
+    monkeypatch.setattr(elsewhere, "run_one", lambda path, *rest: ran.append(path) or run_one(path, *rest))
+    assert elsewhere.go("colab-3.12", paths, book, True) == 0
+    assert ran == paths[1:]
+    both = json.loads(file.read_text())["notebooks"]
+    assert len(both) == 2
+    assert both.items() > first.items()

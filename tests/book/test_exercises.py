@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import math
+import re
 import shutil
 
 import nbformat
@@ -89,6 +90,16 @@ def test_every_answer_cell_is_followed_by_its_check(path):
 def test_every_exercise_stands_in_one_notebook():
     names = [tool.exercise_name(cell) for path in SOLUTIONS for cell in cells(path, "exercise")]
     assert sorted(names) == sorted(registry)
+
+
+@each_sheet
+def test_a_sheet_fits_a_lab_of_90_minutes_and_its_marked_path_one_of_45(path):
+    tasks = [registry[cell.source.split()[2]] for cell in cells(path, "exercise")]
+    assert 85 <= sum(task.minutes for task in tasks) <= 90
+    assert 40 <= sum(task.minutes for task in tasks if task.short) <= 47
+    text = "\n".join(cell.source for cell in notebooks.read(path).cells if cell.cell_type == "markdown")
+    # What a task takes stands once below its heading.
+    assert len(re.findall(r"^\*.*\d+ minutes.*\*$", text, flags=re.M)) == len(tasks)
 
 
 @each_sheet

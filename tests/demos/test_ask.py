@@ -215,6 +215,23 @@ def test_a_question_is_done_when_the_frame_has_become_it(browser):
     assert ("✓" in browser.run(text)) == (share >= 0.5)
 
 
+def test_no_question_is_done_by_a_switch_to_another_network(browser):
+    def always(k):
+        net = nn.Conv2d(3, 2, 1)
+        nn.init.zeros_(net.weight)
+        net.bias.data = torch.eye(2)[k]
+        return net
+
+    question = {"text": "Make it class 1.", "picture": 0, "box": (0, 0, 24, 32), "become": 1}
+    pictures = list(torch.rand(1, 3, 24, 32))
+    opened(browser, demos.ask({"own": always(0), "other": always(1)}, pictures, questions=[question]).html)
+    browser.run("document.querySelectorAll('.ep-ask input[type=radio]')[1].click()")
+    settled(browser)
+    said = browser.run("return document.querySelector('.ep-goal').textContent")
+    assert "100 % of the frame" in said
+    assert "✓" not in said
+
+
 @pytest.mark.parametrize("missing", ["Worker", "WebAssembly"])
 def test_without_workers_or_webassembly_it_answers_all_the_same(browser, missing):
     model, _, live = tiny()

@@ -67,8 +67,6 @@ EQUIVALENT = {
         "height and width swapped": WHEREVER,
     },
     "finer_pooled": {
-        "// 2),) * 1": "a padding of one number counts for both sides",
-        "kernel_size[1]": "kernels are square",
         "net.train(True)": "the net has no layer that differs between the modes",
     },
 }

@@ -188,6 +188,31 @@ def test_what_is_not_written_yet_is_no_mistake(said, stub):
     )
 
 
+def test_what_torch_does_not_implement_is_a_mistake(said):
+    out = said("halve", lambda line: line.long().log_softmax(0) * line / 2)
+    assert "NotImplementedError" in out
+    assert "not written yet" not in out
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda line: nn.functional.cross_entropy(torch.ones(1, 2), torch.ones(1, 2, dtype=torch.int64)),
+        lambda line: torch.arange(3).softmax(0),
+        lambda line: nn.Module()(line),
+    ],
+)
+def test_what_torch_has_not_implemented_is_written_all_the_same(said, answer):
+    assert "✗ Your code stopped at the line" in said("halve", answer)
+
+
+def test_wrong_numbers_are_told_before_a_gradient_that_is_wrong_where_they_are_right():
+    cases = Case("first", (torch.tensor([0.0, 1]),)), Case("later", (LINE,))
+    task = Exercise(halve, cases=cases, gradient=("line",), hints=("a", "b", "c"))
+    assert "the result should be [0.5, 1, 2]" in verdict(task, lambda line: line**2 / 2).hint
+    assert "their gradient by `line` is not" in verdict(task, lambda line: line - line.detach() / 2).hint
+
+
 def test_the_mistake_that_agrees_in_most_cases_is_named(said, monkeypatch):
     confusable = Exercise(
         halve,
@@ -251,6 +276,19 @@ def test_variants_are_fixed_and_differ():
         ([1], [1, 2], "the list is too long: 2 is one too many."),
         (["ReLU"], [" relu"], None),
         ([], [], None),
+        ([[1]], [1], "entry 1 of the list: a list is wanted, and your answer gives a number."),
+        (torch.ones(1), 1.0, "a tensor is wanted, and your answer gives a number. Leave .item()"),
+        (
+            [torch.ones(1)],
+            torch.ones(1, 1),
+            "a list is wanted, and your answer gives a tensor. list(...) takes",
+        ),
+        (
+            torch.tensor([0.3]),
+            torch.tensor([0.3]).half(),
+            "the dtype should be torch.float32, and yours is torch.float16",
+        ),
+        (torch.tensor([0.5]), torch.tensor([0.5]).half(), None),
         (1.0, 1.00001, None),
         (1.0, 1.01, "1.01 is not right."),
         (torch.zeros(0), torch.zeros(0), None),
@@ -265,6 +303,30 @@ def test_variants_are_fixed_and_differ():
 def test_differences(want, got, sentence):
     told = engine.differ(got, want, 1e-4)
     assert told is None if sentence is None else told.startswith(sentence)
+
+
+def test_where_the_dtype_counts_a_whole_number_is_no_float():
+    assert engine.differ([1, 2], [1, 2], 1e-4, exact=True) is None
+    assert engine.differ([1, 2.0], [1, 2], 1e-4) is None
+    assert "a whole number is wanted, and 2.0 is a float" in engine.differ([1, 2.0], [1, 2], 1e-4, exact=True)
+    assert "entry 1 of the list should be 1" in engine.differ([3, 2], [1, 2], 1e-4, exact=True)
+
+
+def test_a_value_of_another_kind_is_shown_by_its_type():
+    assert engine.show([engine.decode(engine.encode(halve)), 1]) == "[an object of type function, 1]"
+
+
+def test_a_hint_about_the_values_is_not_given_for_a_gradient():
+    case = Case("three numbers", (LINE, 2 * LINE), "Multiply, then add.")
+    task = Exercise(weighted, gradient=("line", "weight"), cases=(case,), hints=("a", "b", "c"))
+    assert "Multiply, then add." in verdict(task, lambda line, weight: line.sum() + weight.sum()).hint
+    assert (
+        "Multiply, then add." not in verdict(task, lambda line, weight: weighted(line, weight).detach()).hint
+    )
+
+
+def test_a_zero_is_shown_without_a_sign():
+    assert engine.show(torch.tensor([-0.0, -1.0])) == "[0, -1]"
 
 
 @pytest.mark.parametrize("dtype", engine.DTYPES.values())
@@ -436,6 +498,7 @@ def no_more_gradients(line, weight):
         (lambda line, weight: torch.tensor((line * weight).sum().item(), requires_grad=True), "no gradient reaches `line`"),
         (lambda line, weight: line.dot(weight), "Here you are asked to do yourself what dot does"),
         (lambda line, weight: torch.dot(line, weight), "Here you are asked to do yourself what dot does"),
+        (lambda line, weight: torch.stack([(line * weight).sum(), 0 * line[0] / 0]).nanmean(), "their gradient by `line` is not a number"),
         (seeded, "Your code seeds torch's random numbers"),
         (no_more_gradients, "Your code changes whether torch follows gradients"),
         (lambda line, weight: (line.data.zero_() * weight).sum(), "Your function changed `line` itself"),
@@ -489,6 +552,26 @@ def test_a_mistake_is_recognised_only_if_all_cases_agree(said):
     assert "You double." not in said("halve", lambda line: line * 2 if len(line) == 3 else line)
 
 
+def largest(x):
+    return x.max(0).values
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_equal_numbers_may_share_a_gradient_where_the_case_says_so(ties):
+    case = Case("the largest of two", (torch.ones(2, 3),), ties=ties)
+    task = Exercise(largest, cases=(case,), gradient=("x",), hints=("a", "b", "c"))
+    assert verdict(task, largest).right
+    assert verdict(task, lambda x: x.amax(0)).right == ties
+    assert "no gradient" in verdict(task, lambda x: largest(x.detach())).hint
+    assert "no gradient reaches `x`" in verdict(task, lambda x: largest(x.detach()) + 0 * x[0]).hint
+
+
+def test_a_hint_about_values_is_not_told_of_a_result_without_a_gradient():
+    task = Exercise(largest, cases=(Case("", (LINE[:, None],), "Look again."),), gradient=("x",), hints=("a", "b", "c"))  # fmt: skip
+    assert verdict(task, lambda x: x.min(0).values).hint.endswith("Look again.")
+    assert verdict(task, lambda x: largest(x).detach()).hint.endswith("has cut it off.")
+
+
 def test_what_differs_is_shown_as_different():
     assert engine.differ(torch.tensor([2.00003]), torch.tensor([2.0]), 1e-7).endswith(
         "be [2], and yours is [2.00003]."
@@ -511,6 +594,11 @@ def test_write_the_tests():
     assert "passes all your tests: it stops at 3" in verdict(TESTS, [(LINE,)]).hint
     assert verdict(TESTS, [(torch.ones(5),)]).right
     assert "A list of inputs is wanted" in verdict(TESTS, []).hint
+    assert "Is the list missing round a single one" in verdict(TESTS, (torch.ones(5),)).hint
+
+
+def test_an_input_that_cannot_be_used_finds_out_nothing():
+    assert verdict(TESTS, [(torch.ones(5),), (torch.tensor([float("nan")]),)]).passed == (False,) * 3
 
 
 def test_predict_then_measure():
@@ -519,6 +607,24 @@ def test_predict_then_measure():
     assert "from 0 to 500" in verdict(task, [-3, 199]).hint
     assert verdict(task, [3, 101]).hint == "P = 0.5"
     assert not verdict(task, [..., 199]).written
+    assert verdict(task, [3, 0]).passed == (True, False)
+    assert verdict(task, [3, 0]).hint.startswith("The guess stands. Now measure")
+    assert "in per cent" in verdict(task, [3, 19900]).hint
+    assert verdict(task, [3, 17]).hint.startswith("The measurement is not 17. Run")
+    assert verdict(task, torch.tensor([3, 199])).right
+    assert verdict(task, [199, 3]).hint.startswith("199 is what a measurement gives, and it stands first")
+    assert verdict(task, [3, [199]]).hint == "The measurement is one number, and yours is [199]."
+    assert verdict(task, [3, max]).hint.startswith("The measurement is not an object of type builtin")
+
+
+def test_predict_then_measure_an_order():
+    task = Exercise(lambda: [["b", "a"]] * 2, literal=True, cases=kinds.predicts(["a", "b"], lambda: ["b", "a"]), hints=("a", "b", "c"))  # fmt: skip
+    assert verdict(task, [["a", "b"], ["B", " a"]]).right
+    assert verdict(task, [["A", "b"], []]).passed == (True, False)
+    assert "Now measure" in verdict(task, [["a", "b"], []]).hint
+    for other in ("b, a", [0.3, 0.2], ["b", "b"]):
+        assert "What you measured has to be written as an order" in verdict(task, [["a", "b"], other]).hint
+    assert "The measurement is not" in verdict(task, [["a", "b"], ["a", "b"]]).hint
 
 
 def test_train_under_a_budget():

@@ -1,14 +1,22 @@
 // Runs a network in the page. A program (made by export.py) is a list of steps; each makes one map of shape [channels,
 // rows, columns] from maps before it. All numbers live in one stretch of memory, so that every map can be looked at.
 const engine = function () {
-  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  // Plain loops here and below, over half a million numbers: they are why the net is ready when its picture is seen.
+  const bytes = function (base64) {
+    const text = atob(base64), found = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) found[i] = text.charCodeAt(i);
+    return found;
+  };
 
-  // float16: a sign, five bits of exponent, ten of fraction.
+  // float16: a sign, five bits of exponent, ten of fraction. Without an exponent the leading 1 is missing.
   const halves = function (buffer) {
-    return Float32Array.from(new Uint16Array(buffer), function (bits) {
-      const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
-      return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
-    });
+    const words = new Uint16Array(buffer), found = new Float32Array(words.length);
+    const powers = Array.from({ length: 32 }, (_, exponent) => 2 ** (Math.max(1, exponent) - 25));
+    for (let i = 0; i < words.length; i++) {
+      const exponent = (words[i] >> 10) & 31, fraction = (words[i] & 1023) + (exponent ? 1024 : 0);
+      found[i] = (words[i] & 0x8000 ? -fraction : fraction) * powers[exponent];
+    }
+    return found;
   };
 
   // Number c of a vector of `length` that lies at `place`: what float16 leaves of it stands behind the vector.
@@ -98,11 +106,13 @@ const engine = function () {
           // Batch norm is folded in here: a factor for all weights of an output channel.
           const scale = "scale" in step ? exact(numbers, step.scale, output, step.shape[0]) : 1;
           heap[weights + o] = exact(numbers, step.bias, output, step.shape[0]);
-          for (let i = 0, term = 0; i < inputs; i++) for (const [tap, offset] of phase.taps) {
+          for (let i = 0, term = 0; i < inputs; i++) {
             // torch's order: output, input, tap; with the first two exchanged if it is transposed.
             const pair = transposed ? (group * inputs + i) * outputs + first + o : output * inputs + i;
-            heap[weights + 4 + 4 * term + o] = scale * numbers[step.weight + pair * taps + tap];
-            whole[table + term++] = 4 * (i * channel + offset);
+            for (let t = 0; t < phase.taps.length; t++, term++) {
+              heap[weights + 4 + 4 * term + o] = scale * numbers[step.weight + pair * taps + phase.taps[t][0]];
+              whole[table + term] = 4 * (i * channel + phase.taps[t][1]);
+            }
           }
         }
       };

@@ -24,8 +24,9 @@ const serve = function (post) {
   const seen = function (net, k, channel) {
     const [, rows, columns] = net.shapes[k], values = net.map(k).subarray(channel * rows * columns, (channel + 1) * rows * columns);
     let low = Infinity, high = -Infinity;
-    for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
-    const bytes = Uint8Array.from(values, (value) => (high > low ? (255 * (value - low)) / (high - low) : 0));
+    for (let p = 0; p < values.length; p++) { low = Math.min(low, values[p]); high = Math.max(high, values[p]); }
+    const bytes = new Uint8Array(values.length), range = high - low || 1;
+    for (let p = 0; p < bytes.length; p++) bytes[p] = (255 * (values[p] - low)) / range;
     return { channel, rows, columns, low, high, bytes };
   };
 

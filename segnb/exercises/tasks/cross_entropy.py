@@ -118,7 +118,7 @@ WEIGHTED_PRICE = Exercise(
             (torch.cat([TWO_PIXELS[0], torch.tensor([5.0, -5.0]).reshape(1, 2, 1, 1)], 3), torch.tensor([[[0, 1, 255]]]), TWO_PIXELS[2]),
             "The third pixel is void: it should be in neither of the two sums.",
         ),
-        Case("two images, one with more void", some_void),
+        Case("two images, one with more void", some_void, "All labelled pixels of both images stand in one sum, above the line and below."),
         Case("three images, twenty classes", lambda seed: some_void(seed, 3, 20)),
         Case(
             "nothing but void: 0",
@@ -260,7 +260,12 @@ MENDED_ROWS = Exercise(
             (20.0 * torch.eye(3).reshape(1, 3, 1, 3), torch.tensor([[[0, 1, 2]]])),
             "Each pixel gives its own class 20 and the others 0.",
         ),
-        Case("two images, four classes, 3×5 pixels", some),
+        Case(
+            "two pixels with logits of ±100, one of them wrong: 100, not infinite",
+            (torch.tensor([[100.0, -100.0], [-100.0, 100.0]]).reshape(1, 2, 1, 2), torch.tensor([[[0, 0]]])),
+            "p is too small for a float here, so its logarithm must never be taken: F.cross_entropy and log_softmax go round it.",
+        ),
+        Case("two images, four classes, 3×5 pixels", some, "All pixels of both images are in one mean, each as the row of its own K logits."),
         Case("three images, twenty classes", lambda seed: some(seed, 3, 20)),
     ),
     mistakes={
@@ -268,6 +273,7 @@ MENDED_ROWS = Exercise(
         lambda logits, mask: viewed(logits.softmax(1), mask): "Both faults are still there. Start with the softmax: F.cross_entropy takes logits and does its own.",
         viewed: "One fault is found. The other: in memory the pixels of one class lie together, so rows of K numbers mix pixels. Move the class axis last before you reshape.",
         lambda logits, mask: mended_rows(logits.softmax(1), mask): "The rows are right now. The other fault: F.cross_entropy takes logits and does its own softmax, so yours is the second.",
+        lambda logits, mask: F.nll_loss(logits.softmax(1).log(), mask): "Right where the logits are tame. The p of a class 200 below another is too small for a float, so its logarithm is −∞: log_softmax goes round it.",
         lambda logits, mask: mended_rows(logits, mask) * mask.numel(): "This is the sum over the pixels; the mean is asked for.",
     },
     hints=(
@@ -369,13 +375,14 @@ def start_loss():
 
 START_LOSS = Exercise(
     start_loss,
-    literal=True, tolerance=3e-3, minutes=4, difficulty=1, importance=4,
+    literal=True, tolerance=3e-4, minutes=4, difficulty=1, importance=4,
     cases=(
         Case("the price of ignorance among 32 classes", (), "What does a net pay that gives each class 1/32?"),
     ),
     mistakes={
         lambda: 5.0: "This is the logarithm to base 2. Cross-entropy takes the natural one: math.log.",
         lambda: math.log10(32): "This is the logarithm to base 10. Cross-entropy takes the natural one: math.log.",
+        3.47: "Rounded too soon: three digits behind the point are asked for.",
         lambda: 1 / 32: "This is the probability of each class. The price is minus its logarithm.",
         lambda: -math.log(32): "The size is right. A price is positive: minus the logarithm of 1/32.",
         lambda: math.log(31): "All 32 classes share the probability, the true one too.",
@@ -447,7 +454,16 @@ VOTED_PRICE = Exercise(
             (ONE_PIXEL.repeat(1, 1, 1, 2), torch.tensor([[0, 255], [0, 1], [0, 255]]).reshape(3, 1, 1, 2)),
             "(0.241 + 1.741)/2: each pixel that somebody labelled has one voice.",
         ),
-        Case("three annotators, two images, a row that nobody labelled", some_votes),
+        Case(
+            "logits of ±100, one vote for the class that the net rules out: 100, not infinite",
+            (torch.tensor([100.0, -100.0]).reshape(1, 2, 1, 1), torch.tensor([0, 1]).reshape(2, 1, 1, 1)),
+            "p is too small for a float here, so its logarithm must never be taken: log_softmax goes round it.",
+        ),
+        Case(
+            "three annotators, two images, a row that nobody labelled",
+            some_votes,
+            "Each labelled pixel of the batch has one voice: one sum over both images, divided by the number of pixels that somebody labelled.",
+        ),
         Case("five annotators, three images of twenty classes", lambda seed: some_votes(seed, 5, 3, 20)),
     ),
     mistakes={
@@ -459,6 +475,9 @@ VOTED_PRICE = Exercise(
         "(voters > 0).sum() → voters.numel()": "You divide by all pixels, those too that nobody labelled.",
         "voters.clamp_min(1) → len(votes)": "You divide the votes by the number of annotators. Where one of them left a pixel out, the shares must still add up to 1.",
         "-(truth * logits.log_softmax(1)).sum(1) → -(truth * logits.softmax(1)).sum(1).clamp_min(1e-9).log() * (voters[:, 0] > 0)": "This is the logarithm of a mean probability, which is satisfied with any class that somebody voted for. The mean of the logarithms is asked for: the price of each class times its share.",
+        "return price.sum() / (voters > 0).sum() → return torch.stack([z.sum() / n.sum() for z, n in zip(price, voters > 0)]).mean()": "You take the mean of each image and then of these. An image with many unlabelled pixels has as much to say as the others: one sum over all images, divided by all labelled pixels.",
+        "log_softmax(1) → softmax(1).log()": "Right where the logits are tame. The p of a class 200 below another is too small for a float, so its logarithm is −∞: log_softmax goes round it.",
+        "-(truth * logits.log_softmax(1)).sum(1) → (torch.xlogy(truth, truth) - truth * logits.log_softmax(1)).sum(1)": "This is the divergence: what the annotators' own doubt costs is taken off, and a net that shares the doubt pays 0. The gradient is the same, the price asked for is −Σ y log p alone.",
         "return price → return -price": "Your price is negative: minus the logarithm of a number below 1 is above 0.",
     },
     hints=(
@@ -486,6 +505,10 @@ def heard_twice():
     return [0.5, heard(49.0, 0.02)]
 
 
+# Without abs(); with 0.98 and 0.02 themselves as logits. A test measures both.
+NO_ABS, NO_LOG = 1.0208, 0.7231
+
+
 HEARD_TWICE = Exercise(
     heard_twice,
     literal=True, points=2, minutes=8, difficulty=3, importance=4,
@@ -495,7 +518,9 @@ HEARD_TWICE = Exercise(
         tolerance=5e-3,
         slips={
             0.5: "A half is what the rare class has with these weights at a net that gives every pixel a half, or without weights at this net. Here both come together.",
-            0.02: "That is its share without weights, at a net that gives every pixel a half.",
+            0.02: "That is what the pixels of the other class pull here; or the rare class's share at a net that gives every pixel a half, without weights. Asked for is the share of the rare class's own pixels, at the net and with the weights of the task.",
+            NO_ABS: "A share above 1: the pulls of the two classes have different signs, and in your sum they cancel. Take .abs() of each first.",
+            NO_LOG: "You give the loss 0.98 and 0.02 as logits. Logits whose softmax is 0.98 and 0.02 are the logarithms of these.",
         },
     ),
     hints=(
@@ -577,10 +602,11 @@ def diagnosed(place, look):
     def holds(got):
         if not isinstance(got, list) or len(got) != len(PATIENTS):
             return 'Four causes are wanted, in the order of the runs A, B, C and D: ["...", ...].'
-        if got[place] not in CAUSES:
+        cause = str(got[place]).strip().casefold()
+        if cause not in [known.casefold() for known in CAUSES]:
             return f"{show(got[place])} is none of the causes. Copy one of them as it stands in the list."
         letter = list(PATIENTS)[place]
-        return None if got[place] == PATIENTS[letter][0] else f"Not the cause of run {letter}. {look}"
+        return None if cause == PATIENTS[letter][0].casefold() else f"Not the cause of run {letter}. {look}"
 
     return holds
 

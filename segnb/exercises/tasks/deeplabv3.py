@@ -1,5 +1,7 @@
 """The exercises of chapter 8, DeepLabv3: kernels with holes, strides taken out, kernels that are whole or not, broken heads."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -140,7 +142,7 @@ def stage_rates(output_stride, multi_grid=(1, 2, 4)):
 
 STAGE_RATES = Exercise(
     stage_rates,
-    minutes=5, difficulty=2, importance=2,
+    minutes=4, difficulty=2, importance=2,
     cases=(
         Case("output stride 16: 2, 4, 8", (16,)),
         Case("output stride 8: 4, 8, 16", (8,), "Two strides of 2 are gone by then."),
@@ -199,7 +201,7 @@ LAYERS = [(7, 2), (3, 2), (1, 1), (3, 2), (1, 1), (3, 2), (1, 1), (3, 2), (3, 1)
 
 TAKE_STRIDE_OUT = Exercise(
     take_stride_out,
-    points=3, minutes=15, difficulty=4, importance=4,
+    points=3, minutes=15, difficulty=4, importance=4, short=True,
     cases=(
         Case(
             "two layers: the stride goes, the second kernel gets rate 2",
@@ -255,7 +257,7 @@ def share_whole(side, rate):
 
 SHARE_WHOLE = Exercise(
     share_whole,
-    points=2, minutes=6, difficulty=2, importance=3,
+    points=2, minutes=5, difficulty=2, importance=3,
     cases=(
         Case("a map of 65 at rate 6: 0.665", (65, 6), "Count along one row first: how many places are whole?"),
         Case("a map of 33 at rate 12: 0.074", (33, 12)),
@@ -533,6 +535,8 @@ def may_be_laid(picture=None, kernel=None, rate=None, *more):
     maps = [part for part in (picture, kernel) if isinstance(part, torch.Tensor) and part.ndim == 2]
     if more or len(maps) < 2 or not all(part.is_floating_point() for part in maps):
         return "it is (picture, kernel, rate), the first two float tensors with rows and columns."
+    if picture.dtype != kernel.dtype:
+        return "picture and kernel are of one dtype, and torch multiplies no others."
     if kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
         return "kernels are square, their side odd."
     if not isinstance(rate, int) or rate < 1:
@@ -569,6 +573,10 @@ def live_taps():
     return [5, met.mean().item()]
 
 
+def undilated(padding):
+    return F.conv2d(torch.ones(1, 1, 33, 65), torch.ones(1, 1, 3, 3), padding=padding).mean().item()
+
+
 LIVE_TAPS = Exercise(
     live_taps,
     literal=True, minutes=4, difficulty=2, importance=3,
@@ -579,6 +587,9 @@ LIVE_TAPS = Exercise(
             (1 + 2 * 9 / 33) ** 2: "That is a map of 33×33. This one is 65 wide.",
             (1 + 2 * 41 / 65) ** 2: "That is a map of 65×65. This one is 33 high.",
             live_taps()[1] / 9: "That is the share of the nine. How many taps is it?",
+            9 - live_taps()[1]: "These are the dead ones. How many of the nine live?",
+            undilated(24): "That is a kernel of rate 1 on a map with a frame of 24 zeros. F.conv2d calls the rate `dilation`.",
+            undilated(1): "That is a kernel of rate 1. F.conv2d calls the rate `dilation`, and the padding grows with it.",
             4: "Four is the commonest number of live taps here. The mean over all places is asked for.",
         },
     ),
@@ -597,22 +608,22 @@ def finer_pooled(net):
     for layer in net:
         if isinstance(layer, nn.Conv2d):
             layer.dilation = (rate, rate)
-            layer.padding = (rate * (layer.kernel_size[0] // 2),) * 2
+            layer.padding = tuple(rate * frame for frame in layer.padding)
         if isinstance(layer, nn.MaxPool2d):
             lost, layer.stride, layer.dilation = layer.stride, 1, rate
             rate *= lost
 
 
 def run_finer(finer_pooled, plan, image):
-    """Take the strides out of a net that has lived: plan holds a number of channels, or "pool", for each layer."""
+    """Take the strides out of a net that has lived: plan holds for each layer "pool", or a number of channels, below 0 unpadded."""
     layers, channels = [], image.shape[1]
     for part in plan:
         if part == "pool":
             layers.append(nn.MaxPool2d(2, 2))
             continue
-        side = 5 if part == 3 else 3  # kernels of two sizes
-        layers += [nn.Conv2d(channels, part, side, padding=side // 2), nn.ReLU()]
-        channels = part
+        side = 5 if abs(part) == 3 else 3  # kernels of two sizes
+        layers += [nn.Conv2d(channels, abs(part), side, padding=side // 2 if part > 0 else 0), nn.ReLU()]
+        channels = abs(part)
     net = lived_in(nn.Sequential(*layers)).eval()
     before = [part.detach().clone() for part in net.parameters()]
     finer_pooled(net)
@@ -626,25 +637,41 @@ def finer_by(convs=True, pools=True, strides=True):
     """A wrong way to a finer map: rates missing in the convolutions or the poolings, or strides left."""
 
     def wrong(net):
-        kept = [getattr(layer, "stride", None) for layer in net]
+        kept = [copy.copy(layer) for layer in net]
         finer_pooled(net)
-        for layer, stride in zip(net, kept, strict=True):
+        for layer, old in zip(net, kept, strict=True):
             if isinstance(layer, nn.Conv2d) and not convs:
-                layer.dilation, layer.padding = (1, 1), (1, 1)
+                layer.dilation, layer.padding = old.dilation, old.padding
             if isinstance(layer, nn.MaxPool2d):
                 layer.dilation = layer.dilation if pools else 1
-                layer.stride = layer.stride if strides else stride
+                layer.stride = layer.stride if strides else old.stride
 
     return wrong
 
 
+def poolings_out(net):
+    finer_pooled(net)
+    for place, layer in enumerate(net):
+        if isinstance(layer, nn.MaxPool2d):
+            net[place] = nn.Identity()
+
+
 FINER_POOLED = Exercise(
     finer_pooled,
-    points=3, use=run_finer, minutes=8, difficulty=4, importance=4,
+    points=3, use=run_finer, minutes=10, difficulty=4, importance=4,
     cases=(
-        Case("one pooling, then a convolution", lambda seed: ([2, "pool", 3], rand(seed, 1, 1, 8, 10))),
+        Case(
+            "one pooling, then a convolution",
+            lambda seed: ([2, "pool", 3], rand(seed, 1, 1, 8, 10)),
+            "Behind the pooling, neighbours lie twice as far apart as before: which rate finds them?",
+        ),
         Case("two poolings with convolutions between", lambda seed: ([2, "pool", 3, "pool", 2], rand(seed, 2, 1, 12, 16)), "After a lost stride everything is read at the new rate."),
         Case("two poolings on end: the second meets the finer map too", lambda seed: (["pool", "pool", 2], rand(seed, 1, 2, 12, 8)), "A pooling reads neighbours as well: nn.MaxPool2d has a dilation."),
+        Case(
+            "convolutions without padding",
+            lambda seed: ([-2, "pool", -2, "pool", -2], rand(seed, 1, 1, 24, 30)),
+            "A convolution that had no padding gets none: spread the padding that is there, layer.padding.",
+        ),
         Case("three poolings: a rate of 8 at the end", lambda seed: ([2, "pool", "pool", 2, "pool", 2], rand(seed, 1, 1, 24, 32))),
     ),
     mistakes={
@@ -652,11 +679,17 @@ FINER_POOLED = Exercise(
         finer_by(pools=False): "Your convolutions are right. A pooling behind a lost stride must spread as well: its two rows and columns were further apart.",
         finer_by(convs=False, pools=False): "The strides are gone, and nothing is spread: every layer behind them sees a smaller piece than it has learned on.",
         finer_by(strides=False): "The rates are right, and the strides are still there: the map is as coarse as before.",
+        "layer.padding = tuple(rate * frame for frame in layer.padding) → pass": "The rates are right. A kernel that is spread reaches farther over the border: its padding grows with the rate.",
+        "tuple(rate * frame for frame in layer.padding) → (rate, rate)": "Your padding is the rate, and that is right for a 3×3 with a padding of 1 only. Take the padding that a layer has, times the rate.",
+        "tuple(rate * frame for frame in layer.padding) → (rate * (layer.kernel_size[0] // 2),) * 2": "You pad by the size of the kernel. A convolution that had no padding gets none: take what it has, times the rate.",
+        "lost, layer.stride, layer.dilation = layer.stride, 1, rate\n            rate *= lost → rate *= layer.stride\n            layer.stride, layer.dilation = 1, rate": "A pooling that loses its stride keeps its rate: its own neighbours have not moved. Those after it get the new one.",
+        "rate *= lost → rate += 1": "Your rates go 1, 2, 3. Each lost stride makes the map twice as fine, so the rate doubles.",
+        poolings_out: "The poolings are gone. Only their stride is to go: the largest of the neighbours still counts.",
         lambda net: None: "Nothing has changed. Go through the layers and change stride, dilation and padding.",
     },
     hints=(
         "Which layers read more than one place? Each of them must find the neighbours that it had.",
-        "Keep a rate, 1 at first. Convolution: dilation and padding (rate, rate). Pooling: stride 1, dilation rate, and afterwards rate *= 2.",
+        "Keep a rate, 1 at first. Convolution: dilation (rate, rate), and the padding that it has times the rate. Pooling: stride 1, dilation rate, and afterwards rate *= 2.",
         "layer.stride, layer.dilation = 1, rate changes an nn.MaxPool2d in place; an nn.Conv2d wants pairs: (rate, rate).",
     ),
 )  # fmt: skip

@@ -103,7 +103,7 @@ SOFT_DICE_LOSS = Exercise(
             ),
             "Background scores 2·19/(20 + 19) = 0.974, the rare class 0, so the loss is 0.513.",
         ),
-        Case("two images, three classes", lambda seed: logits_and_mask(seed, 2, 3)),
+        Case("two images, three classes", lambda seed: logits_and_mask(seed, 2, 3), "Each sum runs over all pixels of both images."),
         Case(
             "two classes that are not there are left out of the mean",
             lambda seed: logits_and_mask(seed, 3, 5, absent=(0, 3)),
@@ -141,6 +141,7 @@ def dice_pull(p, g):
 
 DICE_PULL = Exercise(
     dice_pull,
+    forbidden=("torch.autograd.backward", "torch.autograd.grad", "torch.func.grad"),
     points=2, minutes=10, difficulty=3, importance=3,
     cases=(
         Case(
@@ -215,7 +216,7 @@ MENDED_DICE = Exercise(
             (torch.tensor([[4.0, -4.0, -4.0], [-4.0, 4.0, 4.0]]).reshape(1, 2, 1, 3), torch.tensor([[[0, 1, 255]]])),
             "The two labelled pixels are right and sure, so the loss is nearly 0.",
         ),
-        Case("two images, one with far more void; the mask is left as it was", lambda seed: logits_and_mask(seed, 2, 3, void=0.3)),
+        Case("two images, one with far more void; the mask is left as it was", lambda seed: logits_and_mask(seed, 2, 3, void=0.3), "Each sum runs over the labelled pixels of both images."),
         Case("three images of 20 classes", lambda seed: logits_and_mask(seed, 3, 20, void=0.2)),
         Case("no void at all", lambda seed: logits_and_mask(seed, 2, 3)),
     ),
@@ -290,7 +291,7 @@ PULL_RATIO = Exercise(
     cases=(Case("the ratio of the two pulls", (), "Compute both pulls with dice_pull and divide one by the other."),),
     mistakes={
         101: "101 belongs to p = 0.5. Here the net says 0.01 everywhere.",
-        1: "That is cross-entropy at p = 0.5, where each pixel pulls by |p − y|.",
+        1: "Equal pulls are what cross-entropy has at p = 0.5. Dice's are not equal: is `g` 1 on the 100 foreground pixels alone?",
         100: "There are 99 background pixels for each foreground pixel, but that alone is not the ratio.",
         -199: "The size is right; asked for is the ratio of the strengths, without the sign.",
         99: "That is how many background pixels there are for one of the foreground. The ratio of the pulls is larger.",
@@ -352,6 +353,8 @@ def small_test(logits=None, mask=None, *more):
         return "it should be (logits, mask), float N×K×H×W and whole numbers N×H×W."
     if mask.is_floating_point() or mask.shape != (logits.shape[0], *logits.shape[2:]):
         return "the mask holds one whole number for each pixel of the logits."
+    if mask.dtype != torch.int64:
+        return "the mask should be int64: F.one_hot takes no other class numbers."
     if mask.numel() > 8:
         return f"it has {mask.numel()} pixels. Eight are enough: then you can follow it on paper."
     labels = mask[mask != 255]
@@ -364,6 +367,21 @@ def usable_tests(got):
     if not isinstance(got, list) or len(got) != len(BROKEN_DICE):
         return "Four tests are wanted, one for each broken loss: [(logits, mask), (logits, mask), ...]."
     return usable(got, five_dice, small_test)
+
+
+# What a test needs to find a loss out, and what spares the loss that it is not about.
+NEEDS = (
+    "It needs a void pixel to go wrong.",
+    "It needs a class of the logits that the mask does not have.",
+    "It needs two pictures, whose sums differ.",
+    "It needs classes of unequal size, or ones that are called unequally often.",
+)
+SPARES = {
+    "A": "Leave void out of this test.",
+    "B": "Let each class of the logits have a pixel.",
+    "C": "One picture is enough for this test.",
+    "D": "Its one sum is right where all classes have as many pixels and are called as often; a class that is not there has to be called nowhere.",
+}
 
 
 def gives_away(place):
@@ -379,10 +397,10 @@ def gives_away(place):
         ]
         own = list(BROKEN_DICE)[place]
         if own not in found:
-            return f"Loss {own}, answers your test {place + 1} as the right one does."
+            return f"Loss {own}, answers your test {place + 1} as the right one does. {NEEDS[place]}"
         if found != [own]:
             other = next(name for name in found if name != own)
-            return f"Your test {place + 1} finds out loss {own}, but also loss {other}: a failing test would not say which."
+            return f"Your test {place + 1} finds out loss {own}, but also loss {other}: a failing test would not say which. {SPARES[other[0]]}"
         return None
 
     return holds

@@ -6,7 +6,7 @@ import itertools
 import torch
 import torch.nn.functional as F
 
-from segnb.exercises.engine import Case, Exercise, differ, wrong_answer
+from segnb.exercises.engine import Case, Exercise, differ, show, wrong_answer
 from segnb.exercises.kinds import exposes, predicts
 
 VOID = 255
@@ -106,7 +106,7 @@ def one_thing(seed):
 
 BOX_OF = Exercise(
     box_of,
-    points=2, minutes=8, difficulty=2, importance=3,
+    exact=True, points=2, minutes=8, difficulty=2, importance=3,
     cases=(
         Case(
             "a car of four pixels, by hand",
@@ -215,7 +215,7 @@ def resize_as(mode, change=lambda mask: mask.round().long()):
 
 MENDED_RESIZE = Exercise(
     mended_resize,
-    points=2, minutes=10, difficulty=2, importance=5, short=True,
+    exact=True, points=2, minutes=10, difficulty=2, importance=5, short=True,
     cases=(
         Case(
             "a row of 1, 1, 3, 3 becomes five wide: no 2 appears",
@@ -276,6 +276,10 @@ def red_dot(seed):
 
 def where_the_dot_went(got, want, pixels, mask):
     dots = (got[0][0] == got[0][0].max()).nonzero().tolist()
+    if dots == [[0, 2]] and differ(got[0], want[0], 1e-4) is None:
+        return "The image is right, and the mask is not. It says 1 in row 0, column 2, where the red pixel is, and 0 elsewhere."
+    if dots == [[0, 2]]:
+        return f"The red pixel is in its place. In its first channel it should be 1, and in yours it is {show(got[0][0, 0, 2].item())}; all else is 0."
     if len(dots) != 1 or got[0][0].max() == 0:
         return "The shapes are right, but the red pixel did not come out as one bright pixel of the first channel."
     return (
@@ -286,7 +290,7 @@ def where_the_dot_went(got, want, pixels, mask):
 
 MENDED_ITEM = Exercise(
     mended_item,
-    points=2, minutes=8, difficulty=2, importance=5,
+    exact=True, points=2, minutes=8, difficulty=2, importance=5,
     cases=(
         Case("a red pixel stays on its label, in a square picture", red_dot, where_the_dot_went),
         Case("4×6 pixels give an image 3×4×6 and a mask 4×6", lambda seed: photograph(seed)),
@@ -429,8 +433,8 @@ CLASSES_OF_COLOURS = Exercise(
         ),
         Case(
             "the commonest of all pixels, not of all colours",
-            (torch.tensor([[[0, 0, 0, 0, 0, 2, 3]]]), torch.tensor([[[1, 1, 1, 1, 1, 3, 3]]]), 4, 4),
-            "Colour 1 never occurs. Five pixels are of class 1, two of class 3.",
+            (torch.tensor([[[0, 0, 0, 0, 0, 2, 2, 2, 3]]]), torch.tensor([[[1, 1, 1, 1, 1, 3, 0, 3, 3]]]), 4, 4),
+            "Colour 1 never occurs. Five pixels are of class 1, three of class 3.",
         ),
         Case(
             "void does not count",
@@ -542,8 +546,10 @@ def can_be_relabelled(*inputs):
         return (
             "ids should be an int64 tensor H×W of one to four pixels: a test is something one sees through."
         )
+    if ids.min() < 0 or ids.max() > 255:
+        return "ids should hold numbers from 0 to 255."
     pairs = [pair for pair in table if isinstance(pair, list) and len(pair) == 2]
-    numbers = [number for pair in pairs for number in pair] + ids.flatten().tolist()
+    numbers = [number for pair in pairs for number in pair]
     if not table or len(pairs) < len(table) or not all(type(n) is int and 0 <= n <= 255 for n in numbers):
         return "table should be a list of pairs (old, new), and all numbers whole ones from 0 to 255."
     if len({old for old, _ in table}) < len(table):
@@ -685,7 +691,7 @@ LABEL_OFFSET = Exercise(
     literal=True, points=2, minutes=7, difficulty=3, importance=4, short=True,
     cases=(Case("how far the mask of your own street has moved", my_offset, holds=lies_there),),
     hints=(
-        "Look at the picture's upper edge, or at what stands cut off on one side of the mask: there something has come in from the other side.",
+        "Look at the mask's upper and lower edge. Road at the top, or sky at the bottom, has come in from the other side: that strip is as high as the step. Left and right, look for a thing of the picture that the mask has a few pixels further on.",
         "Where the mask changes its class, the picture changes its colour. For which step back is the change of colour along the mask's outlines largest? Try all 35·35.",
         "colours = (picture - picture.roll(1, 1)).abs().sum(0), classes = strange != strange.roll(1, 0); of all steps take the one with the largest (colours * classes.roll((-down, -right), (0, 1))).sum().",
     ),

@@ -10,7 +10,7 @@ from torch import nn
 import segnb.models.fcn
 from segnb.exercises.engine import Case, Exercise, rand
 from segnb.exercises.kinds import exposes, predicts
-from segnb.exercises.probes import Changed, Told, lived_in, new_module, sealed, slopes, untouched
+from segnb.exercises.probes import Changed, Told, a_tensor, lived_in, new_module, sealed, slopes, untouched
 
 # ---------------------------------------------------------------------------------- dense_to_convolution
 
@@ -133,7 +133,7 @@ def touching_zero(factor):
 
 BILINEAR_KERNEL = Exercise(
     bilinear_kernel,
-    points=2, minutes=10, difficulty=2, importance=3,
+    points=2, minutes=8, difficulty=2, importance=3,
     cases=(
         Case(
             "factor 2: the outer product of .25, .75, .75, .25 with itself",
@@ -223,7 +223,7 @@ def crop_offset(padding, stride):
 
 CROP_OFFSET = Exercise(
     crop_offset,
-    points=2, minutes=12, difficulty=4, importance=2,
+    points=2, minutes=10, difficulty=4, importance=2,
     cases=(
         Case(
             "FCN-32s with its padding of 100: 19",
@@ -246,8 +246,8 @@ CROP_OFFSET = Exercise(
         lambda padding, stride: padding - 81: "This is the crop of FCN-32s for every net. With skips the way up goes in steps of two first, and starts elsewhere.",
         lambda padding, stride: padding - {32: 69, 16: 73, 8: 81}[stride]: "You have 32s and 8s the wrong way round: more steps of two start earlier, so they need the larger crop.",
         lambda padding, stride: crop_offset(padding, stride) + 96: "fc6 is 7×7 and unpadded: the centre of its first window is three steps of 32 inside pool5.",
-        lambda padding, stride: crop_offset(padding, stride) - 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at 2 − p.",
-        lambda padding, stride: crop_offset(padding, stride) + 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at −p.",
+        lambda padding, stride: crop_offset(padding, stride) - 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, and a stamp of 2s pixels starts s − ½ before its middle.",
+        lambda padding, stride: crop_offset(padding, stride) + 1: "You are off by one: a 3×3 convolution padded by p has its first centre at 1 − p, not at −p, and a stamp of 2s pixels starts s − ½ before its middle, not s + ½.",
         lambda padding, stride: padding: "The padding moves the first map by 99. Five poolings, fc6 and the stamps move it too.",
     },
     hints=(
@@ -278,7 +278,7 @@ def run_fcn(mended_fcn, classes, image):
     net = lived_in(segnb.models.FCN(image.shape[1], classes, width=2, hidden=4).eval())
     net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
-        logits = mended_fcn(net, image)
+        logits = a_tensor(mended_fcn(net, image), "mended_fcn")
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
@@ -519,27 +519,32 @@ def first_picture_s(scores, factor):
     return mended_upsampling(scores[:1], factor).repeat(len(scores), 1, 1, 1)
 
 
+def of_any_numbers(enlarge):
+    """An enlargement that takes float64 and whole numbers too: a test may be written in either."""
+    return lambda scores, factor: enlarge(scores.float(), factor)
+
+
 def may_be_enlarged(scores=None, factor=None, *more):
     """Why these cannot be scores and a factor; None if they can."""
-    if more or not isinstance(scores, torch.Tensor) or scores.ndim != 4 or scores.dtype != torch.float32:
-        return "it is (scores, factor), and the scores are a float32 tensor N×K×h×w."
+    if more or not isinstance(scores, torch.Tensor) or scores.ndim != 4:
+        return "it is (scores, factor), and the scores are a tensor N×K×h×w."
     if not scores.numel():
         return "there is no score in it."
     if type(factor) is not int or not 2 <= factor <= 32:
-        return "the factor is a whole number from 2 to 32."
+        return "the factor is an int, a whole number from 2 to 32."
     return None
 
 
 UPSAMPLING_TESTS = Exercise(
     upsampling_tests,
-    literal=True, points=2, minutes=6, difficulty=3, importance=4,
+    literal=True, points=2, minutes=6, difficulty=3, importance=4, short=True,
     cases=exposes(
-        mended_upsampling,
+        of_any_numbers(mended_upsampling),
         {
-            "A, which mixes the classes": all_pairs,
-            "B, which fills the border with zeros": padded_with_zeros,
-            "C, which gives every picture the first one's scores": first_picture_s,
-            "D, which enlarges in steps of two": in_steps_of_two,
+            "A, which mixes the classes": of_any_numbers(all_pairs),
+            "B, which fills the border with zeros": of_any_numbers(padded_with_zeros),
+            "C, which gives every picture the first one's scores": of_any_numbers(first_picture_s),
+            "D, which enlarges in steps of two": of_any_numbers(in_steps_of_two),
         },
         may_be_enlarged,
     ),
@@ -601,7 +606,7 @@ def symptoms(seed):
 
 MENDED_OFFSETS = Exercise(
     mended_offsets,
-    points=2, minutes=6, difficulty=3, importance=4, short=True,
+    points=2, minutes=10, difficulty=3, importance=4, short=True,
     cases=(
         Case(
             "only the last crop is wrong: all three lie 12 too low",
@@ -629,6 +634,10 @@ MENDED_OFFSETS = Exercise(
         ("4 + (of → 4 - (of", "3 + (of → 3 - (of", "end + → end -"): "The other way: what lies too low must be cut further down, so that it moves up.",
         lambda offsets, shifts: [5, 9, 31]: "These are the offsets of the chapter's net. Another padding wants others: take those that are given, and mend them.",
         "end + of_score → end": "The last crop is still wrong. What the score alone shows is its shift.",
+        "of_pool3 - of_score → of_pool3 - of_pool4": "You mend pool3 by what it has more than pool4. Pool4's shift is partly pool4's own: what all three share is the score's.",
+        ("pool4 + (of_pool4 - of_score) // 16 → pool4", "pool3 + (of_pool3 - of_score) // 8 → pool3"): "The last crop is right now. A skip whose shift is not the score's has a wrong crop of its own.",
+        ("4 + (of → 4 - (of", "3 + (of → 3 - (of"): "The last crop is right, and the skips go the wrong way: as at the last cut, what lies too low is cut further down.",
+        "of_score, of_pool4, of_pool3 = shifts → of_pool4, of_pool3, of_score = shifts": "You read the shifts in the order of the offsets. They come in the order of the table: the score of fc7, pool4's, pool3's.",
     },
     hints=(
         "The score passes the last crop only. What does its shift say?",

@@ -591,7 +591,7 @@ POLE_ORDER = Exercise(
         FAULTS,
         measure=lambda: BY_POLES,
         slips={
-            tuple(BY_CARS): "This is the order for cars. Asked for are poles, class 2.",
+            tuple(BY_CARS): "This is the order for large things, such as cars. Asked for are poles, class 2.",
             tuple(reversed(BY_POLES)): "Your order begins with the worst. The guess with the highest IoU comes first.",
             ("half blind", "thin", "moved", "fat"): "This is the order by the share of right pixels, which all that is no pole decides. IoU divides what is shared by the union.",
         },
@@ -637,6 +637,13 @@ def as_if_equal(log):
     return (scores_of(log) * numbers).diff(prepend=torch.zeros(1, dtype=torch.float64))
 
 
+def taken_apart_twice(log):
+    each = log.clone()
+    for number in range(1, len(each)):
+        each[number] -= each[number - 1]
+    return scores_of(each)
+
+
 MENDED_CURVE = Exercise(
     mended_curve,
     points=2, minutes=9, difficulty=3, importance=5, short=True,
@@ -652,7 +659,11 @@ MENDED_CURVE = Exercise(
             (torch.tensor([[[3, 1, 0], [1, 3, 0], [0, 0, 0]], [[6, 1, 0], [1, 6, 0], [0, 1, 1]]]),),
             "In the first epoch class 2 was nowhere and is left out; in the second one of its two pixels was found.",
         ),
-        Case("a class that is only invented, and one that is nowhere", lambda seed: logged(seed, 4, classes=5, absent=(1,), invented=(3,))),
+        Case(
+            "a class that is only invented, and one that is nowhere",
+            lambda seed: logged(seed, 4, classes=5, absent=(1,), invented=(3,)),
+            "Class 1 is neither in the truth nor in the guess, and is left out. Class 3 is only invented: its IoU is 0, and it counts.",
+        ),
         Case("six epochs", lambda seed: logged(seed, 6)),
     ),
     mistakes={
@@ -660,6 +671,8 @@ MENDED_CURVE = Exercise(
         lambda log: scores_of(log.diff(dim=0)): "One epoch is missing: before the first one nothing was counted, so its matrix is the log's first.",
         as_if_equal: "You take scores apart. A quotient of sums is no mean of quotients: subtract the matrices, then divide.",
         lambda log: scores_of(log - log[:1]).nan_to_num(float(scores_of(log[:1])[0])): "You subtract the first matrix from all others. What the second epoch counted is still in the third: subtract the one before.",
+        taken_apart_twice: "Each matrix is subtracted from the next after it has been taken apart itself. Subtract what the log says: go backwards, or keep the log beside your copy.",
+        "union).nanmean(1) → union).where(each.sum(2) > 0, torch.nan).nanmean(1)": "The matrices are right. A class that is only invented is somewhere: its IoU is 0, and counts. Only where the union is 0 a class is left out.",
         "nanmean(1) → nan_to_num(0).mean(1)": "The matrices are right. A class that is nowhere in an epoch counts as 0 in yours: leave it out with nanmean.",
         ".nanmean(1) → .nanmean()": "The matrices are right. This is one mean over all epochs: one number for each is wanted.",
     },

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import segnb.models.segnet
 from segnb.exercises.engine import Case, Exercise, rand, sizes
 from segnb.exercises.kinds import exposes, predicts
-from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
+from segnb.exercises.probes import a_tensor, lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------- pool_with_indices
 
@@ -49,6 +49,13 @@ def what_is_pooled(got, want, x):
     window = (got[1] != want[1]).nonzero()[0].tolist()
     yours, mine = got[1][tuple(window)].item(), want[1][tuple(window)].item()
     row, column = divmod(mine, x.shape[3])
+    rivals = x[window[0], window[1]].flatten()
+    beside = [yours // x.shape[3] // 2, yours % x.shape[3] // 2] == window[2:]
+    if beside and rivals[yours] == rivals[mine]:
+        return (
+            f"The maxima are right. In window ({window[2]}, {window[3]}) the largest number stands twice, at index {mine} "
+            f"and at {yours}: of equal numbers the first counts."
+        )
     return (
         f"The maxima are right. In window ({window[2]}, {window[3]}) the largest stands in row {row}, column {column} "
         f"of a map {x.shape[3]} wide: index {mine}, and yours is {yours}."
@@ -65,7 +72,7 @@ POOL_WITH_INDICES = Exercise(
     cases=(
         Case("a map of 4×4: maxima 4, 7, 9, 4 with indices 5, 3, 8, 14", (HAND_MAP,), what_is_pooled),
         Case("height and width differ", lambda seed: (rand(seed, 1, 1, 4, 6),), what_is_pooled),
-        Case("after a ReLU: of equal numbers the first counts", lambda seed: ((rand(seed, 2, 1, 6, 4) - 0.7).clamp_min(0),), what_is_pooled),
+        Case("after a ReLU: of equal numbers the first counts", lambda seed: ((rand(seed, 2, 1, 6, 4) - 0.7).clamp_min(0),), what_is_pooled, ties=True),
         Case(
             "two images, three channels, negative numbers too",
             lambda seed: (rand(seed, 2, 3, 6, 8) - 0.9,),
@@ -449,7 +456,7 @@ def run_segnet(mended_segnet, classes, image):
     net = lived_in(segnb.models.segnet.SegNet(image.shape[1], classes, width=2).eval())
     net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
-        logits = mended_segnet(net, image)
+        logits = a_tensor(mended_segnet(net, image), "mended_segnet")
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
@@ -634,7 +641,7 @@ def may_be_unpooled(values=None, indices=None, size=None, *more):
             "it is (values, indices, size), two N×C×h×w tensors of equal shape, the second of whole numbers."
         )
     if not isinstance(size, list) or len(size) != 2 or not all(isinstance(side, int) for side in size):
-        return "the size is a height and a width."
+        return "the size is a height and a width, a list of two whole numbers."
     if not indices.numel() or indices.min() < 0 or indices.max() >= size[0] * size[1]:
         return "an index lies outside the map."
     lines = indices.flatten(2).sort(-1).values
@@ -679,6 +686,14 @@ def silent_share():
     return (F.max_pool2d(x, 2) == 0).float().mean().item()
 
 
+def upper_share():
+    """The share of windows that remember a place in their first row; that of their first column is about the same."""
+    order = torch.randperm(128 * 128, generator=torch.Generator().manual_seed(0))
+    x = (order.reshape(1, 1, 128, 128) / 128**2 - 0.8).relu()
+    _, indices = F.max_pool2d(x, 2, return_indices=True)
+    return (indices // 128 % 2 == 0).float().mean().item()
+
+
 CORNER_SHARE = Exercise(
     corner_share,
     literal=True, minutes=4, difficulty=3, importance=3,
@@ -688,6 +703,9 @@ CORNER_SHARE = Exercise(
         slips={
             0.25: "A quarter is what four equal chances would give. Measure it: after a ReLU many windows are ties.",
             0.2: "A fifth is the share of numbers that the ReLU lets through. How many windows remember their corner?",
+            100 * corner_share()[1]: "That is in percent. A share is a part of one, as your guess is.",
+            upper_share(): "These are two places of the four, a whole row or column of each window. The corner is where its first row and its first column meet.",
+            128 * 128 / 4 * corner_share()[1]: "That is how many windows remember their corner. Divide by how many there are.",
             silent_share(): "These are the windows of four zeros. Add those whose corner has won.",
             1 - corner_share()[1]: "These are the other three places together.",
         },
@@ -727,6 +745,7 @@ def run_night(night_and_day, training, images):
         "how many parts are in another mode than before": sum(
             part.training != mode for part, mode in zip(net.modules(), modes, strict=True)
         ),
+        "how many of its parameters are frozen": sum(not part.requires_grad for part in net.parameters()),
     }
 
 
@@ -761,6 +780,10 @@ NIGHT_AND_DAY = Exercise(
         predicted_in(True, back=False): "This is the colleague's function: in training mode each picture is normalised by itself, and moves the statistics.",
         predicted_in(True): "The modes come back, and yet the pictures are met in training mode: they move the statistics.",
         predicted_in(False, back=False): "The masks are right. But the net is left in eval mode: whoever was training goes on with frozen statistics.",
+        "part.training = mode → part.train()": "Every part of the net is in training at the end, and some are then in another mode than before. Put each back into the mode that it had.",
+        "net.eval() → [part.eval() for part in net.modules() if isinstance(part, nn.BatchNorm2d)]": "Batch norm is in eval mode, and dropout still drops. net.eval() reaches every part.",
+        "[net(image[None])[0].argmax(0) for image in images] → list(net(torch.stack(images)).argmax(1))": "Pictures of unequal sizes make no batch: give them to the net one at a time.",
+        "net.eval() → net.eval().requires_grad_(False)": "The masks are right, and the net is frozen for good: no training would move it any more. torch.no_grad() is enough, and ends with its block.",
         "part.training = mode → part.train(modes[0][1])": "You put the whole net into one mode. A part may have been in another: keep each part's own.",
     },
     hints=(

@@ -9,7 +9,7 @@ from torch import nn
 import segnb.models.unet
 from segnb.exercises.engine import Case, Exercise, rand
 from segnb.exercises.kinds import exposes, predicts
-from segnb.exercises.probes import lived_in, new_module, noise, sealed, slopes, untouched
+from segnb.exercises.probes import a_tensor, lived_in, new_module, noise, sealed, slopes, untouched
 
 # ------------------------------------------------------------------------------------------ double_conv
 
@@ -362,7 +362,7 @@ def run_forward(mended_forward, depth, norm, image):
     net = lived_in(segnb.models.UNet(image.shape[1], 3, width=2, depth=depth, norm=norm or None).eval())
     net.training = True  # the whole and its parts differ, so that net.eval() and net.train() show
     with untouched(net=net), sealed(net, "net(image)"):
-        logits = mended_forward(net, image)
+        logits = a_tensor(mended_forward(net, image), "mended_forward")
     return {"the logits": logits.detach(), "the gradients of its weights": slopes(logits, net)}
 
 
@@ -436,7 +436,7 @@ def logits_and_larger_mask(seed, classes, height, width, border):
 
 MENDED_LOSS = Exercise(
     mended_loss,
-    gradient=("logits",), points=2, minutes=8, difficulty=2, importance=4,
+    gradient=("logits",), points=2, minutes=8, difficulty=2, importance=4, short=True,
     cases=(
         Case(
             "logits for one pixel and a 3×3 mask: its centre counts",
@@ -639,6 +639,13 @@ def crop_any(skip, up):
     return torch.cat([skip, up], dim=1)
 
 
+def one_start_for_all(skip, up):
+    start = (skip.shape[2] - up.shape[2]) // 2
+    for axis in range(2, skip.ndim):
+        skip = skip.narrow(axis, start, up.shape[axis])
+    return torch.cat([skip, up], dim=1)
+
+
 CROP_ANY = Exercise(
     crop_any,
     gradient=("skip", "up"), points=2, minutes=6, difficulty=3, importance=3,
@@ -646,9 +653,18 @@ CROP_ANY = Exercise(
         Case(
             "a signal of 6 samples, cropped to 2: 2 and 3 are left",
             (torch.arange(6.0).reshape(1, 1, 6), torch.zeros(1, 1, 2)),
-            "A signal has one axis behind batch and channels.",
+            "A signal has one axis behind batch and channels. Of the 4 samples too many, 2 go before and 2 behind.",
         ),
-        Case("a picture, 6×9 to 4×3", lambda seed: (rand(seed, 2, 3, 6, 9), rand(seed + 50, 2, 1, 4, 3))),
+        Case(
+            "two signals of three channels, 9 samples to 5",
+            lambda seed: (rand(seed, 2, 3, 9), rand(seed + 50, 2, 1, 5)),
+            "All channels of `skip` are kept: only the axes behind them are cropped.",
+        ),
+        Case(
+            "a picture, 6×9 to 4×3",
+            lambda seed: (rand(seed, 2, 3, 6, 9), rand(seed + 50, 2, 1, 4, 3)),
+            "Rows and columns have a start each, and every picture has its own skip.",
+        ),
         Case(
             "a volume, 4×8×10 to 2×6×4",
             lambda seed: (rand(seed, 1, 2, 4, 8, 10), rand(seed + 50, 1, 3, 2, 6, 4)),
@@ -662,6 +678,10 @@ CROP_ANY = Exercise(
     ),
     mistakes={
         "start = (skip.shape[axis] - size) // 2 → start = 0": "You cut from the first corner. On each axis as much goes before as behind.",
+        crop_and_concat: "This is the crop of task 2, for pictures, which have two axes behind the channels. How many has a signal, how many a volume?",
+        "range(2, skip.ndim) → range(skip.ndim - 2, skip.ndim)": "You crop the last two axes, however many there are: of a signal that is the channels too, and of a volume the slices stay.",
+        one_start_for_all: "You start every axis where you start the first. Each axis has a start of its own.",
+        lambda skip, up: crop_any(skip[:1].expand_as(skip), up): "Every picture gets the first one's skip. Keep the batch as it is.",
         "range(2, skip.ndim) → range(2, 4)": "You crop two axes, however many there are. A signal has one and a volume three.",
         "[skip, up] → [up, skip]": "Everything is there, in the other order: `skip` comes first, then `up`.",
         lambda skip, up: crop_any(skip.detach(), up): "The numbers are right, but no gradient reaches `skip`. Leave .detach() out.",

@@ -50,6 +50,24 @@ def log_of_mean(logits, votes):
     return -p[voters > 0].log().mean()
 
 
+def all_shares(logits, votes):
+    count = shares(logits, votes)
+    return count / count.sum(1, keepdim=True).clamp_min(1)
+
+
+def by_image(logits, votes):
+    return torch.stack([by_library(z[None], votes[:, n : n + 1]) for n, z in enumerate(logits)]).mean()
+
+
+def log_of_softmax(logits, votes):
+    return -(all_shares(logits, votes) * logits.softmax(1).log()).sum() / (votes != 255).any(0).sum()
+
+
+def hidden_nan(logits, votes):
+    count = shares(logits, votes)
+    return -(count / count.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).nanmean()
+
+
 def written_into(logits, votes):
     votes[votes == 255] = 0
     return ours.voted_price(logits, votes)
@@ -73,11 +91,19 @@ WRONG = {
         (log_of_mean, "logarithm of a mean probability"),
         (lambda z, v: -ours.voted_price(z, v), "Your price is negative"),
         (lambda z, v: ours.voted_price(z.detach(), v), "no gradient flows through your result"),
+        (by_image, "You take the mean of each image"),
+        (log_of_softmax, "Right where the logits are tame"),
+        (hidden_nan, "their gradient by `logits` is not a number"),
+        (lambda z, v: F.kl_div(z.log_softmax(1), all_shares(z, v), reduction="sum") / (v != 255).any(0).sum(), "This is the divergence"),
         (written_into, "your function changed `votes` itself"),
     ],
     "heard_twice": [
         ([0.5, 0.5], "Here both come together"),
-        ([0.5, 0.02], "That is its share without weights"),
+        ([0.5, 0.02], "without weights. Asked for is the share"),
+        ([0.5, 1.0208], "Take .abs() of each first"),
+        ([0.5, 0.723], "as logits"),
+        ([0.5, 98], "in per cent"),
+        ([0.5, 0], "The guess stands"),
         ([0.9, 0.96], "The measurement is not 0.96"),
         ([2, 0.98], "The guess is a number from 0 to 1"),
         (0.98, "Two things are wanted"),
@@ -129,7 +155,7 @@ class VotedPrice:
 RIGHT = {
     "voted_price": [in_a_loop, by_einsum, by_library, in_float64, VotedPrice()],
     "heard_twice": [[0, 0.98], [1, 0.9800002], (0.5, 0.98), [0.02, 49 * 0.98 * 200 / (49 * 0.98 * 200 + 0.02 * 9800)]],
-    "four_patients": [ANSWER, tuple(ANSWER), [str(cause) for cause in ANSWER], [cause[:] for cause in ANSWER]],
+    "four_patients": [ANSWER, tuple(ANSWER), [cause.capitalize() for cause in ANSWER], [f"{cause} " for cause in ANSWER]],
 }  # fmt: skip
 
 
@@ -161,3 +187,6 @@ def test_weights_and_a_net_that_knows_the_shares_are_one_too_many():
     assert ours.heard(49.0, 0.5) == pytest.approx(0.5, abs=1e-4)
     assert ours.heard(1.0, 0.02) == pytest.approx(0.5, abs=1e-4)
     assert ours.heard(49.0, 0.02) == pytest.approx(0.98, abs=1e-4)
+    up, down = 49 * 0.98 * 200, 0.02 * 9800
+    assert up / (up - down) == pytest.approx(ours.NO_ABS, abs=1e-4)
+    assert ours.heard(49.0, torch.tensor([0.98, 0.02]).softmax(0)[1]) == pytest.approx(ours.NO_LOG, abs=1e-4)

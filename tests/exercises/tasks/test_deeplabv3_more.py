@@ -25,7 +25,7 @@ def with_sizes(net):
         match layer:
             case nn.Conv2d():
                 layer.dilation = (spread, spread)
-                layer.padding = tuple(spread * (side // 2) for side in layer.kernel_size)
+                layer.padding = tuple(spread * frame for frame in layer.padding)
             case nn.MaxPool2d():
                 layer.dilation, layer.stride = (spread, spread), (1, 1)
                 spread = 2 * spread
@@ -38,7 +38,7 @@ def from_behind(net):
         if n in poolings:
             net[n] = nn.MaxPool2d(2, stride=1, dilation=rate)
         elif isinstance(layer, nn.Conv2d):
-            layer.dilation, layer.padding = (rate, rate), (rate * (layer.kernel_size[0] // 2),) * 2
+            layer.dilation, layer.padding = (rate, rate), (rate * layer.padding[0], rate * layer.padding[1])
 
 
 class Finer:
@@ -47,14 +47,28 @@ class Finer:
         return net
 
 
-def rate_at_once(net):
-    rate = 1
-    for layer in net:
+def finer(
+    frame=lambda layer, rate: (rate * layer.padding[0],) * 2, later=lambda rate: 2 * rate, at_once=False
+):
+    """A rate for each layer, and rules for the padding, for the next rate, and whether a pooling takes it itself."""
+
+    def wrong(net):
+        rate = 1
+        for layer in net:
+            if isinstance(layer, nn.MaxPool2d):
+                layer.stride, layer.dilation = 1, later(rate) if at_once else rate
+                rate = later(rate)
+            if isinstance(layer, nn.Conv2d):
+                layer.dilation, layer.padding = (rate, rate), frame(layer, rate)
+
+    return wrong
+
+
+def without_poolings(net):
+    ours.finer_pooled(net)
+    for place, layer in reversed(list(enumerate(net))):
         if isinstance(layer, nn.MaxPool2d):
-            rate *= 2
-            layer.stride, layer.dilation = 1, rate
-        if isinstance(layer, nn.Conv2d):
-            layer.dilation, layer.padding = (rate, rate), (rate, rate)
+            del net[place]
 
 
 def halved(net):
@@ -72,6 +86,7 @@ WRONG = {
         ([(numbers(6, 7), numbers(4, 4), 1)], "their side odd"),
         ([(numbers(6, 7), numbers(3, 3), 0)], "1 or more"),
         ([(torch.zeros(6, 7), numbers(5, 5), 6)], "passes all your tests: B,"),
+        ([(numbers(6, 7), numbers(5, 5).double(), 6)], "of one dtype"),
         ([], "a list of inputs is wanted"),
     ],
     "live_taps": [
@@ -80,6 +95,9 @@ WRONG = {
         ([5, LIVE / 9], "share of the nine"),
         ([5, 4], "the commonest number"),
         ([12, LIVE], "from 0 to 9"),
+        ([5, 9 - LIVE], "these are the dead ones"),
+        ([5, 2.2023], "with a frame of 24 zeros"),
+        ([5, 8.728], "the padding grows with it"),
         (LIVE, "two things are wanted"),
     ],
     "finer_pooled": [
@@ -88,7 +106,17 @@ WRONG = {
         (ours.finer_by(convs=False, pools=False), "nothing is spread"),
         (ours.finer_by(strides=False), "strides are still there"),
         (lambda net: None, "Nothing has changed"),
-        (rate_at_once, "should be"),
+        (finer(at_once=True), "its own neighbours have not moved"),
+        (finer(frame=lambda layer, rate: layer.padding), "padding grows with the rate"),
+        (finer(frame=lambda layer, rate: (rate, rate)), "a 3×3 with a padding of 1 only"),
+        (
+            finer(frame=lambda layer, rate: (rate * (layer.kernel_size[0] // 2),) * 2),
+            "by the size of the kernel",
+        ),
+        (finer(later=lambda rate: rate + 1), "your rates go 1, 2, 3"),
+        (without_poolings, "the largest of the neighbours still counts"),
+        (finer(later=lambda rate: 4 * rate), "which rate finds them"),
+        (finer(frame=lambda layer, rate: (rate, rate), at_once=True), "the shape should be"),
         (halved, "changes the weights"),
     ],
 }
@@ -110,12 +138,13 @@ RIGHT = {
 ) = answers_of([registry[name] for name in WRONG], WRONG, RIGHT)
 
 
+@pytest.mark.parametrize("frame", [0, 1, 2])
 @pytest.mark.parametrize("poolings", [1, 2, 3])
-def test_the_finer_net_keeps_every_value(poolings):
+def test_the_finer_net_keeps_every_value(poolings, frame):
     torch.manual_seed(0)
-    stages = [(nn.Conv2d(1, 1, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, 2)) for _ in range(poolings)]
+    stages = [(nn.Conv2d(1, 1, 3, padding=frame), nn.ReLU(), nn.MaxPool2d(2, 2)) for _ in range(poolings)]
     net = nn.Sequential(*sum(stages, ()), nn.Conv2d(1, 1, 5, padding=2))
-    picture = torch.rand(1, 1, 24, 32)
+    picture = torch.rand(1, 1, 24 if frame == 1 else 38, 32 if frame == 1 else 46)
     coarse, step = net(picture), 2**poolings
     ours.finer_pooled(net)
     torch.testing.assert_close(net(picture)[..., ::step, ::step], coarse)

@@ -72,6 +72,17 @@ def plain_score(truth, called):
     return 2 * (truth & called).sum() / (truth.sum() + called.sum())
 
 
+def by_autograd(p, g):
+    p = p.clone().requires_grad_()
+    return torch.autograd.grad(2 * (p * g).sum() / (p.sum() + g.sum()), p)[0]
+
+
+def by_backward(p, g):
+    p = p.clone().requires_grad_()
+    (2 * (p * g).sum() / (p.sum() + g.sum())).backward()
+    return p.grad
+
+
 WRONG = {
     "dice_score": [
         (lambda t, c: (t & c).sum() / (t | c).sum() if t.any() else torch.tensor(1.0), "the result should be 0.5714, and yours is 0.4. T"),
@@ -94,6 +105,8 @@ WRONG = {
         (lambda z, y: ours.soft_dice_loss(z.detach(), y), "no gradient flows through your result"),
     ],
     "dice_pull": [
+        (by_autograd, "do yourself what torch.autograd.grad does"),
+        (by_backward, "do yourself what torch.autograd.backward does"),
         (lambda p, g: 2 * g / (p.sum() + g.sum()), "Only the true pixels pull here"),
         (lambda p, g: -ours.dice_pull(p, g), "This is the gradient of the loss"),
         (lambda p, g: 2 * g / (p.sum() + g.sum()) - 2 * (p * g).sum() / (p.sum() + g.sum()), "the sum below the line is squared"),
@@ -125,7 +138,7 @@ WRONG = {
     ],
     "pull_ratio": [
         (101, "101 belongs to p = 0.5"),
-        (1, "That is cross-entropy"),
+        (1, "Equal pulls are what cross-entropy has at p = 0.5"),
         (100, "that alone is not the ratio"),
         (-199, "without the sign"),
         (99, "The ratio of the pulls is larger"),
@@ -155,9 +168,10 @@ def class_by_class(logits, mask):
     return torch.stack(losses).mean()
 
 
-def by_autograd(p, g):
-    p = p.clone().requires_grad_()
-    return torch.autograd.grad(2 * (p * g).sum() / (p.sum() + g.sum()), p)[0]
+def by_shares(p, g):
+    total = p.sum() + g.sum()
+    score = 2 * torch.dot(p.flatten(), g.flatten()) / total
+    return (2 * g - score) / total
 
 
 def by_selection(logits, mask):
@@ -257,7 +271,7 @@ def bias_by_numpy(mask):
 RIGHT = {
     "dice_score": [by_f1, by_matrix, score_pixel_by_pixel, score_by_numpy],
     "soft_dice_loss": [class_by_class, segnb.losses.dice, SoftDice(), soft_by_einsum],
-    "dice_pull": [by_autograd, lambda p, g: 2 * (g * (p.sum() + g.sum()) - (p * g).sum()) / (p.sum() + g.sum()) ** 2, pull_in_a_loop, pull_by_numpy],
+    "dice_pull": [by_shares, lambda p, g: 2 * (g * (p.sum() + g.sum()) - (p * g).sum()) / (p.sum() + g.sum()) ** 2, pull_in_a_loop, pull_by_numpy],
     "mean_as_iou": [lambda d: torch.stack([x / (2 - x) for x in d]).mean(), lambda d: (1 / (2 / d - 1)).mean(), ious_in_a_loop, ious_by_numpy],
     "mended_dice": [by_selection, segnb.losses.dice, known_class_by_class, void_as_a_class],
     "start_bias": [

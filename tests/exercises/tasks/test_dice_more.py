@@ -23,6 +23,10 @@ def all_but(place, logits, mask):
     return tests
 
 
+def with_bytes(tests):
+    return [(logits, mask.byte()) for logits, mask in tests]
+
+
 def quiet(net, masks):
     return lambda logits, mask: 0 * logits.sum()
 
@@ -57,12 +61,13 @@ WRONG = {
         (all_but(0, torch.zeros(1, 2, 4, 4), [[[0, 1, 0, 1]] * 4]), "it has 16 pixels"),
         (all_but(0, torch.zeros(1, 2, 1, 2), [[[255, 255]]]), "not all of them void"),
         (all_but(0, torch.zeros(1, 2, 1, 2), [[[0.0, 1.0]]]), "one whole number for each pixel"),
+        (with_bytes(ours.dice_tests()), "the mask should be int64"),
         (all_but(0, torch.zeros(2, 1, 2), [[[0, 1]]]), "it should be (logits, mask), float"),
-        (all_but(0, torch.zeros(1, 2, 1, 2), [[[0, 1]]]), "answers your test 1 as the right one does"),
-        (all_but(0, torch.zeros(1, 2, 1, 3), [[[0, 0, 255]]]), "finds out loss A, which counts void in Σp, but also"),
-        (all_but(1, torch.zeros(1, 3, 1, 2), [[[0, 1]]]), "but also loss D"),
-        (all_but(2, torch.zeros(1, 2, 1, 2), [[[0, 1]]]), "Loss C, which sums over each picture, answers your test 3"),
-        (all_but(3, torch.zeros(1, 2, 1, 2), [[[0, 1]]]), "Loss D, which puts all classes into one sum, answers your test 4"),
+        (all_but(0, torch.zeros(1, 2, 1, 2), [[[0, 1]]]), "answers your test 1 as the right one does. It needs a void pixel"),
+        (all_but(0, torch.zeros(1, 2, 1, 3), [[[0, 0, 255]]]), "but also loss B, which counts a class that is not there as missed: a failing test would not say which. Let each class of the logits have a pixel"),
+        (all_but(1, torch.zeros(1, 3, 1, 2), [[[0, 1]]]), "a class that is not there has to be called nowhere"),
+        (all_but(2, torch.zeros(1, 2, 1, 2), [[[0, 1]]]), "answers your test 3 as the right one does. It needs two pictures"),
+        (all_but(3, torch.zeros(1, 2, 1, 2), [[[0, 1]]]), "answers your test 4 as the right one does. It needs classes of unequal size"),
     ],
     "who_wakes": [
         ([ORDERS["at a half"], ORDERS["at a half"]], "gives every pixel a half"),
@@ -70,7 +75,9 @@ WRONG = {
         ([ORDERS["at a half"], ORDERS["mixed"]], "Take the logits as the task gives them"),
         ([["cross-entropy", "Dice"], ORDERS["measured"]], "an order of these, each once"),
         (ORDERS["measured"], "Two things are wanted"),
-        ([ORDERS["measured"], []], "The measurement is not"),
+        ([ORDERS["measured"], ["cross-entropy", "Dice", "generalised Dice"]], "The measurement is not"),
+        ([ORDERS["measured"], []], "The guess stands. Now measure"),
+        ([ORDERS["measured"], [2.4e-4, 4.5e-5, 2.2e-5]], "written as an order of the names"),
     ],
     "rare_recipe": [
         (lambda net, masks: CE, "your training reaches"),

@@ -57,6 +57,11 @@ def table_by_loops(codes, masks, num_codes, num_classes, unseen=None):
     return torch.tensor([int(row.argmax()) if row.any() else commonest for row in table])
 
 
+def unseen_is_rarest(codes, masks, num_codes, num_classes):
+    rarest = int(torch.bincount(masks[masks != 255], minlength=num_classes).argmin())
+    return table_by_loops(codes, masks, num_codes, num_classes, unseen=rarest)
+
+
 WRONG = {
     "image_labels": [
         (lambda mask, classes: [classes[n] if n != 255 else "void" for n in mask.unique()], "255 marks void"),
@@ -73,7 +78,9 @@ WRONG = {
         (lambda mask, label: (lambda b: [b[0], b[1], b[2] - b[0] + 1, b[3] - b[1] + 1])(box_by_any(mask, label)), "width and height"),
         (lambda mask, label: [0, 0, mask.shape[1] - 1, mask.shape[0] - 1], "the box of the whole picture"),
         (lambda mask, label: (lambda b: [b[0], b[2], b[1], b[3]])(box_by_any(mask, label)), "the order is not: left, top"),
-        (lambda mask, label: box_by_any(mask, label)[:2], "list"),
+        (lambda mask, label: box_by_any(mask, label)[:2], "list ends too early"),
+        (lambda mask, label: [float(edge) for edge in box_by_any(mask, label)], "and 2.0 is a float"),
+        (lambda mask, label: masks_to_boxes((mask == label)[None])[0], "and 2.0 is a float"),
     ],
     "paint": [
         (lambda mask, palette: every_pixel.paint(mask, palette) * (mask != 255), "Void came out black"),
@@ -90,6 +97,7 @@ WRONG = {
         (squeezed("nearest"), "but the mask has moved"),
         (lambda mask, height, width: resize_mask(mask, (width, height)), "Height and width have changed places"),
         (lambda mask, height, width: resize_mask(mask, (height, width)).float(), "The labels are right, as floats"),
+        (lambda mask, height, width: resize_mask(mask, (height, width)).byte(), "should be torch.int64, and yours is torch.uint8"),
     ],
     "mended_item": [
         (lambda pixels, mask: [pixels.movedim(2, 0).mT / 255, mask.long()], "turned over on its diagonal"),
@@ -98,6 +106,10 @@ WRONG = {
         (lambda pixels, mask: [pixels.movedim(2, 0).float(), mask.long()], "divide by 255"),
         (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask / 255], "the mask holds class numbers"),
         (lambda pixels, mask: [pixels.movedim(2, 0).flip(2) / 255, mask.long()], "in your image it is in row 0, column 0"),
+        (lambda pixels, mask: [pixels.movedim(2, 0) / 254, mask.long()], "The red pixel is in its place. In its first channel it should be 1, and in yours it is 1.004"),
+        (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask.T.long()], "The image is right, and the mask is not"),
+        (lambda pixels, mask: [pixels.movedim(2, 0).double() / 255, mask.long()], "entry 1 of the list: the dtype should be torch.float32"),
+        (lambda pixels, mask: [pixels.movedim(2, 0) / 255, mask.int()], "entry 2 of the list: the dtype should be torch.int64"),
     ],
     "commonest_per_place": [
         (lambda masks, num_classes: masks.mode(0)[0], "you let 255 vote"),
@@ -107,6 +119,7 @@ WRONG = {
     ],
     "classes_of_colours": [
         (lambda *given: table_by_loops(*given, unseen=0), "argmax of zeros is 0"),
+        (unseen_is_rarest, "over all pixels class 1 is the commonest"),
         (every_pixel.with_shares, "a rare class wins too easily"),
         (every_pixel.last_seen, "The last pixel of each colour decides"),
         (lambda codes, masks, n, k: table_by_loops(codes, masks, n, k).float(), "dtype"),
@@ -171,7 +184,7 @@ def resized_in_a_loop(mask, height, width):
 
 
 def item_by_numpy(pixels, mask):
-    image = np.transpose(pixels.numpy(), (2, 0, 1)).astype(np.float64) / 255
+    image = np.transpose(pixels.numpy(), (2, 0, 1)).astype(np.float32) / 255
     return torch.from_numpy(image), torch.from_numpy(mask.numpy().astype(np.int64))
 
 

@@ -182,6 +182,7 @@ WRONG = {
         (lambda padding, stride: 20, "20 is not right"),
     ],
     "mended_fcn": [
+        (lambda net, image: run(net, image).detach().numpy(), "should return a tensor, and returned ndarray"),
         (lambda net, image: run(net, image, (0, 0), squeeze), "Both faults are still there"),
         (lambda net, image: run(net, image, (0, 0)), "The end is right now"),
         (lambda net, image: run(net, image, end=squeeze), "The skips are right now"),

@@ -47,6 +47,23 @@ def crop_forgotten(offsets, shifts):
     return [*ours.mended_offsets(offsets, shifts)[:2], offsets[2]]
 
 
+def chained(offsets, shifts):
+    mended = ours.mended_offsets(offsets, shifts)
+    return [mended[0], offsets[1] + (shifts[2] - shifts[1]) // 8, mended[2]]
+
+
+def last_alone(offsets, shifts):
+    return [*offsets[:2], offsets[2] + shifts[0]]
+
+
+def skips_other_way(offsets, shifts):
+    return [*other_way(offsets, shifts)[:2], offsets[2] + shifts[0]]
+
+
+def in_the_offsets_order(offsets, shifts):
+    return ours.mended_offsets(offsets, [shifts[2], *shifts[:2]])
+
+
 def by_division(offsets, shifts):
     steps = zip(offsets[:2], shifts[1:], (16, 8), strict=True)
     return *(old + (own - shifts[0]) / step for old, own, step in steps), offsets[2] + shifts[0]
@@ -84,8 +101,9 @@ WRONG = {
         ([(point(2, 2, 5, 5), 4)], "passes all your tests: B,"),
         ([same_pictures(4)], "passes all your tests: C,"),
         ([(scores(2, 2, 3, 3), 2), (scores(2, 2, 3, 3), 3)], "passes all your tests: D,"),
-        ([(scores(2, 2, 3, 3), 1)], "the factor is a whole number from 2 to 32"),
-        ([(scores(2, 2, 3, 3)[0], 4)], "a float32 tensor N×K×h×w"),
+        ([(scores(2, 2, 3, 3), 1)], "the factor is an int, a whole number from 2 to 32"),
+        ([(scores(2, 2, 3, 3), 4.0)], "the factor is an int, a whole number from 2 to 32"),
+        ([(scores(2, 2, 3, 3)[0], 4)], "the scores are a tensor N×K×h×w"),
         ([(scores(2, 2, 3, 0), 4)], "there is no score in it"),
         ([], "a list of inputs is wanted"),
     ],
@@ -96,6 +114,8 @@ WRONG = {
         ([64, 40], "you have enlarged by 2 and by 8"),
         ([0, 88], "a number from 1 to 500"),
         ([64, 90], "the measurement is not 90"),
+        ([88, 64], "88 is what a measurement gives, and it stands first"),
+        ([64, (1, 1, 88, 88)], "the measurement is one number"),
         (88, "two things are wanted"),
     ],
     "mended_offsets": [
@@ -105,16 +125,22 @@ WRONG = {
         (other_way, "the other way: what lies too low"),
         (crop_forgotten, "the last crop is still wrong"),
         (lambda offsets, shifts: [5, 9, 31], "of the chapter's net"),
+        (chained, "what it has more than pool4"),
+        (last_alone, "a wrong crop of its own"),
+        (skips_other_way, "the skips go the wrong way"),
+        (in_the_offsets_order, "in the order of the table"),
     ],
 }
 RIGHT = {
     "upsampling_tests": [
         [(scores(2, 2, 3, 3), 4)],
         [(scores(3, 2, 1, 2) - 5, 8)],
+        [(scores(2, 2, 3, 3).double(), 4)],
+        [(torch.arange(1, 25).reshape(2, 2, 2, 3).numpy(), 12)],
         [(scores(1, 2, 3, 3), 2), (scores(2, 1, 2, 2), 3), (point(1, 1, 5, 5), 6)],
         ours.upsampling_tests(),
     ],
-    "reach_of_score": [[64, 88], [32, 88.0], (500, 88), [1, torch.tensor(88).item()]],
+    "reach_of_score": [[64, 88], [32, 88.0], (500, 88), [1, torch.tensor(88).item()], torch.tensor([64, 88])],
     "mended_offsets": [by_division, in_a_loop, as_tensor, off_the_last],
 }
 

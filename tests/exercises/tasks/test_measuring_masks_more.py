@@ -72,6 +72,20 @@ def undone_once(log):
     return measuring_masks.scores_of(torch.cat([log[:1], log[1:] - log[:1]]))
 
 
+def forwards(log):
+    each = [log[0]]
+    for total in log[1:]:
+        each.append(total - each[-1])
+    return measuring_masks.scores_of(torch.stack(each))
+
+
+def where_there_is_truth(log):
+    each = torch.cat([log[:1], log[1:] - log[:-1]]).double()
+    right = torch.einsum("ekk->ek", each)
+    scores = right / (each.sum(1) + each.sum(2) - right)
+    return torch.stack([score[matrix.sum(1) > 0].mean() for score, matrix in zip(scores, each)])
+
+
 WRONG = {
     "edge_tests": [
         ([], "A list of inputs is wanted"),
@@ -80,6 +94,7 @@ WRONG = {
         ([EDGE, SHARES, INSIDE, CORNER], "passes all your tests: version C"),
         ([(HALF, HALF.roll(1, 1), 0), SHARES, STEP, CORNER], "passes all your tests: version D"),
         ([EDGE, SHARES, STEP, INSIDE], "passes all your tests: version E"),
+        (EDGE, "Is the list missing"),
         ([(HALF, HALF)], "two tensors and a number"),
         ([(HALF.long(), HALF.long(), 1)], "boolean maps"),
         ([(HALF, DOT, 1)], "of one size"),
@@ -87,10 +102,13 @@ WRONG = {
         ([(HALF, HALF & False, 1)], "has no outline"),
     ],
     "pole_order": [
-        ([measuring_masks.BY_CARS, measuring_masks.BY_CARS], "the order for cars"),
+        ([measuring_masks.BY_CARS, measuring_masks.BY_CARS], "the order for large things, such as cars"),
+        ([measuring_masks.BY_CARS, measuring_masks.BY_CARS[::-1]], "The measurement is not"),
         ([measuring_masks.BY_CARS, measuring_masks.BY_POLES[::-1]], "begins with the worst"),
         ([measuring_masks.BY_CARS, ["half blind", "thin", "moved", "fat"]], "by the share of right pixels"),
         ([measuring_masks.BY_CARS, ["fat", "moved", "thin", "half blind"]], "The measurement is not"),
+        ([measuring_masks.BY_CARS, [0.514, 0.386, 0.228, 0.05]], "written as an order of the names"),
+        ([measuring_masks.BY_CARS, []], "The guess stands"),
         ([["fat", "thin"], measuring_masks.BY_POLES], "an order of these, each once"),
         (measuring_masks.BY_POLES, "[your guess, your measurement]"),
     ],
@@ -101,6 +119,8 @@ WRONG = {
         (measuring_masks.as_if_equal, "You take scores apart"),
         (lambda log: each_epoch(log).mean(), "yours is single-number"),
         (undone_once, "You subtract the first matrix"),
+        (forwards, "after it has been taken apart itself"),
+        (where_there_is_truth, "A class that is only invented is somewhere"),
     ],
 }  # fmt: skip
 

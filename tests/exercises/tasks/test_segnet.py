@@ -39,6 +39,13 @@ def renumbered(rule):
     return pool
 
 
+def rightmost(x):
+    """Of equal numbers the last of its row, but the first row that has one."""
+    maxima, indices = library(x.flip(-1))
+    rows, columns = indices // x.shape[3], indices % x.shape[3]
+    return maxima.flip(-1), (rows * x.shape[3] + x.shape[3] - 1 - columns).flip(-1)
+
+
 def on_and_on(x):
     maxima, indices = library(x)
     maps = torch.arange(len(x) * x.shape[1]).reshape(len(x), x.shape[1], 1, 1)
@@ -187,6 +194,7 @@ WRONG = {
         (lambda x: (F.avg_pool2d(x, 2), library(x)[1]), "These are the means"),
         (lambda x: (-library(-x)[0], library(x)[1]), "the largest number of every window"),
         (renumbered(lambda row, column, h, w: row * w + column + 1), "In window (0, 0) the largest stands in row 1, column 1"),
+        (rightmost, "stands twice, at index 2 and at 3: of equal numbers the first counts"),
         (lambda x: library(x)[0], "a list is wanted"),
         (lambda x: library(x)[:1], "Two tensors are wanted"),
         (lambda x: (library(x)[0], library(x)[1].float()), "Indices are whole numbers, and yours are torch.f"),
@@ -242,6 +250,7 @@ WRONG = {
         (lambda stage: list(stage), "Your mirrored_stage should return an nn.Module, "),
     ],
     "mended_segnet": [
+        (lambda net, image: print(run(net, image).shape), "your mended_segnet returns nothing"),
         (lambda net, image: run(net, image, sized=False, last=F.relu), "It runs now. Two faults are left"),
         (lambda net, image: run(net, image, last=F.relu), "The sizes are right now"),
         (lambda net, image: run(net, image, sized=False), "The end is right now"),
@@ -345,6 +354,13 @@ def window_by_window(x):
                 indices.append(best[0] * width + best[1])
     shape = (images, channels, height // 2, width // 2)
     return torch.stack(maxima).reshape(shape), torch.tensor(indices).reshape(shape)
+
+
+def by_amax(x):
+    """The gradient of amax is shared by equal numbers, that of max goes to the first: both are gradients of the maximum."""
+    windows = x.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+    rows = 2 * torch.arange(x.shape[2] // 2)[:, None] + windows.argmax(4) // 2
+    return windows.amax(4), rows * x.shape[3] + 2 * torch.arange(x.shape[3] // 2) + windows.argmax(4) % 2
 
 
 def by_permutation(x):
@@ -593,6 +609,7 @@ RIGHT = {
         by_places,
         window_by_window,
         by_permutation,
+        by_amax,
         Pooling(),
         by_duels,
     ],

@@ -1,5 +1,6 @@
 """The tasks of chapter 7 that no chapter cell answers: broken unpoolings, ties after a ReLU, a net that remembers the night."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,32 @@ def returned_logits(net, images):
     return results
 
 
+def frozen(net, images):
+    return ours.night_and_day(net.requires_grad_(False), images)
+
+
+def norms_alone(net, images):
+    norms = [part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    modes = [norm.training for norm in norms]
+    for norm in norms:
+        norm.eval()
+    with torch.no_grad():
+        masks = [net(image[None])[0].argmax(0) for image in images]
+    for norm, mode in zip(norms, modes, strict=True):
+        norm.training = mode
+    return masks
+
+
+def in_one_batch(net, images):
+    modes = {part: part.training for part in net.modules()}
+    net.eval()
+    with torch.no_grad():
+        masks = list(net(torch.stack(images)).argmax(1))
+    for part, mode in modes.items():
+        part.training = mode
+    return masks
+
+
 class Predictor:
     def __call__(self, net, images):
         return [logits.argmax(0) for logits in returned_logits(net, images)]
@@ -77,7 +104,8 @@ WRONG = {
         ([pooled(2, 2, 5, 7, scale=0.0)], "passes all your tests: A,"),
         ([(*tuple(part.abs() if part.is_floating_point() else part for part in ODD[:2]), [5, 7])], "passes all your tests: E,"),
         ([(ODD[0], ODD[1], [2, 2])], "an index lies outside"),
-        ([ODD[:2]], "the size is a height and a width"),
+        ([ODD[:2]], "a height and a width, a list of two whole numbers"),
+        ([(*ODD[:2], torch.tensor([5, 7]))], "a height and a width, a list of two whole numbers"),
         ([], "a list of inputs is wanted"),
     ],
     "corner_share": [
@@ -85,6 +113,11 @@ WRONG = {
         ([0.5, 0.2], "share of numbers that the ReLU"),
         ([0.5, ours.silent_share()], "windows of four zeros"),
         ([0.5, 1 - SHARE], "other three places"),
+        ([0.5, 100 * SHARE], "in percent"),
+        ([0.5, 64 * 64 * SHARE], "divide by how many there are"),
+        ([0.5, 0.7065], "two places of the four"),
+        ([0.5, 0.6997], "two places of the four"),
+        ([SHARE, 0.5], "it stands first"),
         ([55, SHARE], "from 0 to 1"),
         (SHARE, "two things are wanted"),
     ],
@@ -93,6 +126,9 @@ WRONG = {
         (left_in_eval, "left in eval mode"),
         (by_outer_mode, "keep each part's own"),
         (put_into_training, "in another mode than before"),
+        (frozen, "the net is frozen for good"),
+        (norms_alone, "dropout still drops"),
+        (in_one_batch, "one at a time"),
         (returned_logits, "the masks: entry 1"),
     ],
 }  # fmt: skip
@@ -104,7 +140,13 @@ RIGHT = {
         [pooled(1, 2, 5, 7), pooled(2, 1, 5, 7)],
         ours.unpool_tests(),
     ],
-    "corner_share": [[0.25, SHARE], [0.9, 0.55], (0, 0.5537), [1, torch.tensor(SHARE).item()]],
+    "corner_share": [
+        [0.25, SHARE],
+        [0.9, 0.55],
+        (0, 0.5537),
+        [1, torch.tensor(SHARE).item()],
+        np.array([0.5, SHARE]),
+    ],
     "night_and_day": [ours.night_and_day, Predictor(), one_by_one, softmaxed, as_int],
 }
 

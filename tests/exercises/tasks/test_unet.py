@@ -191,7 +191,7 @@ WRONG = {
         (square_only, "rows and columns each have a start of their own"),
         (no_crop, "at the line `return torch.cat([skip, up], 1)` with RuntimeError"),
         (lambda skip, up: package_crop(skip, up)[:1], "the shape should be 2×4×8×8, and yours is 1×4×8×8"),
-        (lambda skip, up: package_crop(skip, up).half(), "The numbers are right, and their gradient by `sk"),
+        (lambda skip, up: package_crop(skip, up).half(), "should be torch.float32, and yours is torch.float16"),
     ],
     "valid_sizes": [
         (lambda largest, depth=4: [n for n in range(1, largest + 1) if n % 2**depth == 0], "These are the sizes of a padded U-Net"),
@@ -217,6 +217,7 @@ WRONG = {
         (lambda cells, w0=10, sigma=5: unet.border_weights((cells > 0).long()), "so the weight is 10·exp(−3²/50) = 8.353"),
     ],
     "mended_forward": [
+        (lambda net, image: None, "your mended_forward returns nothing"),
         (forward_with(True, doubled_up, torch.relu), "All three faults are still there"),
         (forward_with(True, doubled_up), "One fault is found"),
         (forward_with(last=torch.relu), "The skips are right now. The third fault is in the last line"),
@@ -226,6 +227,7 @@ WRONG = {
         (lambda net, image: net(image).softmax(1), "do yourself what net(image) does"),
     ],
     "mended_loss": [
+        (lambda logits, mask: F.cross_entropy(mask, logits), "your code stopped at the line"),
         (stretched, "This is still the stretched loss"),
         (shrunken, "You shrink the whole mask"),
         (from_the_corner, "You cut the mask from its top left corner"),

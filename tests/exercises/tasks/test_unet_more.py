@@ -50,6 +50,22 @@ def both_ends(skip, up):
     return torch.cat([skip, up], dim=1)
 
 
+def last_two(skip, up):
+    sizes = up.shape[-2:]
+    tops = [(a - b) // 2 for a, b in zip(skip.shape[-2:], sizes, strict=True)]
+    for axis, top, size in zip((-2, -1), tops, sizes, strict=True):
+        skip = skip.narrow(axis, top, size)
+    return torch.cat([skip, up], 1)
+
+
+def one_start(skip, up):
+    start = (skip.shape[2] - up.shape[2]) // 2
+    places = [slice(start, start + size) for size in up.shape[2:]]
+    for axis, place in enumerate(places, start=2):
+        skip = skip.narrow(axis, place.start, place.stop - start)
+    return torch.cat([skip, up], 1)
+
+
 def by_slices(skip, up):
     starts = [(a - b) // 2 for a, b in zip(skip.shape[2:], up.shape[2:], strict=True)]
     places = [slice(start, start + size) for start, size in zip(starts, up.shape[2:], strict=True)]
@@ -107,6 +123,10 @@ WRONG = {
         (lambda skip, up: ours.crop_any(skip.detach(), up), "no gradient reaches `skip`"),
         (shrunk, "you shrink the whole of `skip`"),
         (both_ends, "a slice like [c:-c] is empty there"),
+        (ours.crop_and_concat, "this is the crop of task 2"),
+        (last_two, "the last two axes, however many"),
+        (one_start, "where you start the first"),
+        (lambda skip, up: ours.crop_any(skip[:1].expand_as(skip), up), "gets the first one's skip"),
     ],
 }
 RIGHT = {
@@ -116,7 +136,7 @@ RIGHT = {
         [pair((3, 1, 5, 9), (3, 2, 5, 3))],
         ours.crop_tests(),
     ],
-    "price_of_tiles": [[2, PRICE], [9, 48], (7.9, 47.87), [0, 104.04 / 2.173]],
+    "price_of_tiles": [[2, PRICE], [9, 48], (7.9, 47.87), [0, 104.04 / 2.173], torch.tensor([9, 47.87])],
     "crop_any": [by_slices, by_padding, by_picking, by_turning],
 }
 
