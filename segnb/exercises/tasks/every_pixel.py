@@ -6,6 +6,7 @@ import itertools
 import torch
 import torch.nn.functional as F
 
+from segnb.exercises.comparing import same_form
 from segnb.exercises.engine import Case, Exercise, differ, show, wrong_answer
 from segnb.exercises.kinds import exposes, predicts
 
@@ -275,6 +276,8 @@ def red_dot(seed):
 
 
 def where_the_dot_went(got, want, pixels, mask):
+    if len(got) != 2 or not all(same_form(yours, mine, exact=True) for yours, mine in zip(got, want)):
+        return differ(got, want, 1e-4, exact=True)
     dots = (got[0][0] == got[0][0].max()).nonzero().tolist()
     if dots == [[0, 2]] and differ(got[0], want[0], 1e-4) is None:
         return "The image is right, and the mask is not. It says 1 in row 0, column 2, where the red pixel is, and 0 elsewhere."
