@@ -33,7 +33,7 @@ const demo = function (root, options) {
       const colour = kit.heat(0.08 + 0.92 * dot.value / largest), x = dot.column + 0.5, y = dot.row + 0.5;
       plane.append(kit.make("circle", { cx: x, cy: y, r: dot.old ? 0.47 : 0.38, fill: kit.css(colour), stroke: "currentColor",
         "stroke-width": dot.old ? 0.09 : 0.03, "stroke-opacity": dot.old ? 1 : 0.5 }));
-      if (dot.old) plane.append(kit.make("text", { x, y, style: `font-size:0.42px;fill:${kit.ink(colour)}` }, kit.short(Number(dot.value.toFixed(1)))));
+      if (dot.old) plane.append(kit.make("text", { x, y, style: `font-size:0.46px;fill:${kit.ink(colour)}` }, kit.short(Number(dot.value.toFixed(1)))));
     }
     meter.replaceChildren(
       kit.make("rect", { x: 0.2, y: 0.2, width: 99.6, height: 4.6, class: "ep-faint", "stroke-width": 0.4 }),

@@ -16,7 +16,7 @@ const demo = function (root, options) {
   // The part of the output that the border does not touch.
   const inside = (sums, kernel, stride) => sums.slice(kernel - 1, (n - 1) * stride + 1);
 
-  const line = kit.make("svg", { role: "img" }), plane = kit.make("svg", { role: "img" }), said = kit.said();
+  const line = kit.make("svg", { role: "img" }), plane = kit.make("svg", { role: "img", class: "ep-fine" }), said = kit.said();
   const slide = (key, most, words) => kit.slider(key, 1, most, state[key], (v) => { state[key] = v; draw(); }, { words });
   root.append(
     kit.panels(
@@ -28,22 +28,25 @@ const demo = function (root, options) {
 
   function draw() {
     const { kernel, stride, kind } = state, sums = stamped(kernel, stride, kind), w = weights(kernel, kind);
-    const long = sums.length, top = Math.max(...sums), size = Math.max(10, 9 * long * side / 330);
+    const long = sums.length, top = Math.max(...sums), units = long * side + 2;
+    // 11 pixels on a phone, where the drawing is 324 wide, and in the plane of 300; what does not fit a pixel is left to its colour.
+    const fitting = (x, size) => { const text = kit.short(x); return 0.62 * size * text.length <= side - 2 ? text : ""; };
+    const size = Math.max(10, 11.2 * units / 324), fine = Math.max(9, 11.2 * units / 300);
     const colour = (x, most) => (x > 1e-9 ? kit.heat(0.15 + 0.85 * x / most) : null);
 
     line.replaceChildren();
-    line.setAttribute("viewBox", `-1 -1 ${long * side + 2} ${(n + 2.4) * side}`);
+    line.setAttribute("viewBox", `-1 -1 ${units} ${(n + 2.4) * side}`);
     line.style.maxWidth = long * 34 + "px";
     for (let i = 0; i < n; i++) {  // one row a stamp, where it lands
-      w.forEach((weight, j) => line.append(kit.pixel((i * stride + j) * side, i * side, side - 2, colour(weight, top), kit.short(weight), size)));
+      w.forEach((weight, j) => line.append(kit.pixel((i * stride + j) * side, i * side, side - 2, colour(weight, top), fitting(weight, size), size)));
     }
-    sums.forEach((x, p) => line.append(kit.pixel(p * side, (n + 0.7) * side, side - 2, colour(x, top), kit.short(x), size)));
+    sums.forEach((x, p) => line.append(kit.pixel(p * side, (n + 0.7) * side, side - 2, colour(x, top), fitting(x, size), size)));
 
     plane.replaceChildren();
-    plane.setAttribute("viewBox", `-1 -1 ${long * side + 2} ${long * side + 2}`);
+    plane.setAttribute("viewBox", `-1 -1 ${units} ${units}`);
     plane.style.maxWidth = `min(${long * 34}px, var(--ep-most))`;
     sums.forEach((a, i) => sums.forEach((b, j) => {
-      plane.append(kit.pixel(j * side, i * side, side - 1, colour(a * b, top * top), long <= 13 ? kit.short(a * b) : "", size));
+      plane.append(kit.pixel(j * side, i * side, side - 1, colour(a * b, top * top), fitting(a * b, fine), fine));
     }));
 
     const middle = inside(sums, kernel, stride), low = Math.min(...middle), high = Math.max(...middle);

@@ -28,11 +28,11 @@ def wrapped(text, width) -> list[str]:
 
 
 def _pieces(word, width):
-    """A word that is wider than a line, such as the name of a layer, is cut after a dot if it has one."""
+    """A word that is wider than a line, such as the name of a layer, is cut after a dot, a hyphen or an underscore if it has one."""
     if len(word) < 2 or text_width(word) <= width:
         return [word]
     fits = max([n for n in range(1, len(word)) if text_width(word[:n]) <= width], default=1)
-    cut = word.rfind(".", 0, fits) + 1 or fits
+    cut = max(word.rfind(sign, 0, fits) for sign in ".-_") + 1 or fits
     return [word[:cut], *_pieces(word[cut:], width)]
 
 

@@ -22,7 +22,10 @@ class Table:
         body = ""
         for name, *cells in self.rows:
             body += f'<tr><th scope="row" style="text-align:left;font-weight:normal">{escape(name)}</th>'
-            body += "".join(f'<td style="text-align:right">{escape(text)}</td>' for text in cells) + "</tr>\n"
+            shown = [
+                escape(text).replace("± ", "±\u00a0") for text in cells
+            ]  # stays whole where columns are narrow
+            body += "".join(f'<td style="text-align:right">{text}</td>' for text in shown) + "</tr>\n"
         return f'<table class="ep-table">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>'
 
     def __repr__(self) -> str:

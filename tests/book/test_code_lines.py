@@ -23,6 +23,20 @@ def test_a_string_over_several_lines_keeps_its_colour():
     assert [span.text for line in lines for span in line.select(".s")] == ['"""one', "two", 'three"""']
 
 
+def test_a_long_name_may_go_on_after_a_dot_or_a_bracket():
+    html = page('<span class="n">segnb.losses.median_frequency_weights</span>(data) = &quot;a.b&quot;')
+    result = in_lines(html)
+    assert BeautifulSoup(result, "html.parser").pre.text == BeautifulSoup(html, "html.parser").pre.text
+    assert "segnb.<wbr>losses.<wbr>median_frequency_weights</span>(<wbr>data)" in result
+    assert "&quot;a.b&quot;" in result  # what is short stays whole
+
+
+def test_a_line_that_begins_far_to_the_right_hangs_no_further_than_its_place_allows():
+    lines = BeautifulSoup(in_lines(page(f"{'':30}mean IoU\nFCN-8s")), "html.parser").select(".ep-line")
+    assert lines[0]["style"] == "--indent:16ch"
+    assert "style" not in lines[1].attrs
+
+
 def test_nothing_else_changes():
     assert in_lines("<pre>a\nb</pre>") == "<pre>a\nb</pre>"
     before, after = (

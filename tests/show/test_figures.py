@@ -13,7 +13,7 @@ from PIL import Image
 
 from segnb import show
 from segnb.metrics import ConfusionMatrix
-from segnb.show import style
+from segnb.show import sheet, style
 from segnb.show.figures import _running_mean
 
 DATA = SimpleNamespace(
@@ -521,3 +521,10 @@ def test_a_cell_shows_its_picture_once_with_alt_text_in_the_metadata():
         (output,) = cell.outputs
         assert output.metadata["image/png"]["alt"] == alt
         assert output.data["text/plain"] == f"{alt}."
+
+
+def test_a_caption_too_wide_for_its_picture_is_cut_at_a_hyphen_an_underscore_or_a_dot():
+    width = sheet.text_width("cross-entro")
+    assert sheet.wrapped("cross-entropy", width) == ["cross-", "entropy"]
+    assert sheet.wrapped("image_pooling", width) == ["image_", "pooling"]
+    assert sheet.wrapped("branches.deep", width) == ["branches.", "deep"]

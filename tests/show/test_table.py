@@ -58,3 +58,9 @@ def test_a_table_that_cannot_be_made():
         show.table({"a": [1, 2]})
     with pytest.raises(ValueError, match="row 'a' has 1 values for 2 columns"):
         show.table({"a": [1]}, ["x", "y"])
+
+
+def test_a_spread_stays_whole_where_a_column_is_narrow():
+    table = show.table({"U-Net": [[0.88, 0.90]]}, ["membrane F1"])
+    assert "0.89 ±\u00a00.01" in table._repr_html_()
+    assert "0.89 ± 0.01" in repr(table)
