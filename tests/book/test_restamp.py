@@ -164,8 +164,11 @@ def test_other_code_in_another_way_of_stamping_is_run(other_way):
 
 
 def test_another_way_of_stamping_saves_no_stamp_that_was_stale(other_way):
+    way = other_way.root / "book/tools/reach.py"
+    way.write_text("def stamp():\n    return 'old way'\n")
     other_way.results.write_text(json.dumps(STORED | {"code": "older way"}))
     other_way.commit("The results are of another code")
+    way.write_text("def stamp():\n    return 'new way'\n")
     refused(other_way, "division by zero")
 
 
