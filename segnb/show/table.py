@@ -1,9 +1,12 @@
 """Numbers in rows and columns, with headings: as HTML on a page, as aligned text elsewhere."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
+
+SPREAD = re.compile(r"± \S+")  # stays whole where a column is narrow
 
 
 class Table:
@@ -23,8 +26,8 @@ class Table:
         for name, *cells in self.rows:
             body += f'<tr><th scope="row" style="text-align:left;font-weight:normal">{escape(name)}</th>'
             shown = [
-                escape(text).replace("± ", "±\u00a0") for text in cells
-            ]  # stays whole where columns are narrow
+                SPREAD.sub(r'<span style="white-space:nowrap">\g<0></span>', escape(text)) for text in cells
+            ]
             body += "".join(f'<td style="text-align:right">{text}</td>' for text in shown) + "</tr>\n"
         return f'<table class="ep-table">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>'
 

@@ -62,5 +62,5 @@ def test_a_table_that_cannot_be_made():
 
 def test_a_spread_stays_whole_where_a_column_is_narrow():
     table = show.table({"U-Net": [[0.88, 0.90]]}, ["membrane F1"])
-    assert "0.89 ±\u00a00.01" in table._repr_html_()
+    assert '0.89 <span style="white-space:nowrap">± 0.01</span></td>' in table._repr_html_()
     assert "0.89 ± 0.01" in repr(table)
