@@ -95,7 +95,7 @@ def predicts(
     )
 
 
-def pair(got):
+def pair(got) -> object:
     """Two numbers in a tensor or an array are two numbers."""
     return got.tolist() if isinstance(got, torch.Tensor) and got.ndim == 1 else got
 
