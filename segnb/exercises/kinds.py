@@ -11,6 +11,7 @@ from segnb.exercises.engine import Case
 from segnb.exercises.observing import tensors
 
 MOST_TESTS = 20
+TWO = "Two things are wanted: [your guess, your measurement]."
 ALONE = "it should be a tuple of inputs. Is the list missing round a single one: [(...)]?"
 
 
@@ -95,15 +96,16 @@ def predicts(
     )
 
 
-def pair(got) -> object:
-    """Two numbers in a tensor or an array are two numbers."""
-    return got.tolist() if isinstance(got, torch.Tensor) and got.ndim == 1 else got
+def pair(got) -> list | None:
+    """The guess and the measurement, None where an answer is not two things. Two numbers in a tensor are two numbers."""
+    if isinstance(got, torch.Tensor) and got.ndim == 1:
+        got = got.tolist()
+    return got if isinstance(got, list) and len(got) == 2 else None
 
 
 def guessed(got, guess) -> str | None:
-    got = pair(got)
-    if not isinstance(got, list) or len(got) != 2:
-        return "Two things are wanted: [your guess, your measurement]."
+    if (got := pair(got)) is None:
+        return TWO
     if isinstance(guess, list):
         return (
             None if names_all(got[0], guess) else f"The guess is an order of these, each once: {show(guess)}."
@@ -126,9 +128,8 @@ def names_all(order, names: list) -> bool:
 
 
 def measured(got, want, tolerance: float, slips: dict) -> str | None:
-    got = pair(got)
-    if not isinstance(got, list) or len(got) != 2:
-        return "Two things are wanted: [your guess, your measurement]."
+    if (got := pair(got)) is None:
+        return TWO
     if differ(got[1], want, tolerance) is None:
         return None
     if isinstance(got[1], (int, float, str, list)) and not got[1]:
