@@ -37,12 +37,16 @@ def cross_entropy(logits, target, *, weight=None, pixel_weight=None, ignore_inde
 
 def _plain(logits, target, ignore_index):
     """Torch's own mean, and 0 where it has nothing to divide by."""
-    try:
-        loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
-    except IndexError:
-        check_labels(target, logits.shape[1], ignore_index)
-        raise
-    return loss.sum() / (target != ignore_index).sum().clamp_min(1)
+    if logits.device.type == "cpu":  # to ask whether it is NaN would make a GPU wait
+        try:
+            mean = F.cross_entropy(logits, target, ignore_index=ignore_index)
+        except IndexError:
+            check_labels(target, logits.shape[1], ignore_index)
+            raise
+        if not mean.isnan():
+            return mean
+    total = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum")
+    return total / (target != ignore_index).count_nonzero().clamp_min(1)
 
 
 def focal(logits, target, *, gamma=2.0, weight=None, pixel_weight=None, ignore_index=255) -> torch.Tensor:

@@ -87,7 +87,8 @@ def soft_areas(
     Three tensors R×K with one row for each picture, or a single row for the whole batch.
     """
     logits, target = check_input(logits, target, ignore_index)
-    areas = _SoftAreas.apply(logits.flatten(2), target.flatten(1), ignore_index, squared)
+    areas_of = _TwoSoftAreas if logits.shape[1] == 2 else _SoftAreas
+    areas = areas_of.apply(logits.flatten(2), target.flatten(1), ignore_index, squared)
     return areas if per_image else tuple(area.sum(0, keepdim=True) for area in areas)
 
 
@@ -154,3 +155,49 @@ def _mean_loss(score, true, present_only):
     counted = true > 0 if present_only else labelled.expand_as(true)
     loss = ((1 - score) * counted).sum(1) / counted.sum(1).clamp_min(1)
     return loss.sum() / labelled.sum().clamp_min(1)
+
+
+class _TwoSoftAreas(torch.autograd.Function):
+    """The same for two classes: p_1 = σ(z_1 − z_0), and what pulls one logit up pulls the other one down.
+
+    The gradient above has become p_0·p_1·(v_1 − v_0), in a third of the time.
+    """
+
+    @staticmethod
+    def forward(ctx, logits, target, ignore_index, squared):
+        ahead = logits[:, 1] - logits[:, 0]
+        p1, p0 = ahead.sigmoid(), ahead.neg_().sigmoid_()  # not 1 − p1, in which a faint p0 is lost
+        labelled = target != ignore_index
+        if logits.device.type != "cpu" or labelled.count_nonzero() < target.numel():
+            target, labelled = target.where(labelled, 0), labelled.to(logits.dtype)
+            p1 *= labelled
+            p0 *= labelled
+            count = labelled.sum(1)
+        else:
+            count = target.shape[1]
+        g1 = target.to(logits.dtype)
+        true = g1.sum(1)
+        overlap = p0.sum(1) - (p0 * g1).sum(1), (p1 * g1).sum(1)
+        predicted = [(p.square() if squared else p).sum(1) for p in (p0, p1)]
+
+        ctx.save_for_backward(p0, p1, g1)
+        ctx.squared = squared
+        true = torch.stack((count - true, true), 1)
+        ctx.mark_non_differentiable(true)
+        return torch.stack(overlap, 1), torch.stack(predicted, 1), true
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, by_overlap, by_predicted, _):
+        p0, p1, g1 = ctx.saved_tensors
+        by_overlap, by_predicted = by_overlap[:, :, None], by_predicted[:, :, None]
+        grad = p1.new_empty(*by_overlap.shape[:2], p1.shape[1])
+        pull = torch.mul(g1, by_overlap.sum(1), out=grad[:, 1])
+        if ctx.squared:
+            pull += 2 * (p1 * by_predicted[:, 1] - p0 * by_predicted[:, 0]) - by_overlap[:, 0]
+        else:
+            pull += by_predicted[:, 1] - by_predicted[:, 0] - by_overlap[:, 0]
+        pull *= p0
+        pull *= p1
+        torch.neg(pull, out=grad[:, 0])
+        return grad, None, None, None

@@ -106,6 +106,7 @@ def fit(
         validate(done)
         network = shared(model, run, processes)
         at_first, already = lengths(trained), done
+        buffers = list(model.buffers())
         start = time.perf_counter() - (history.seconds or [0.0])[-1]
         reader = Reader(train, augment, seed, rank, processes)
         ready = read(reader, batches(len(train), batch_size, seed, done, steps), workers)
@@ -118,7 +119,7 @@ def fit(
                 watch.batch(indices, *batch[:2])
                 image, mask, weight = on_device(*batch, run.device)
 
-                with _undone_unless_good(model):
+                with _undone_unless_good(buffers):
                     with run.autocast():
                         logits = logits_of(network(image))
                     # Half precision is for the convolutions: a loss adds up many pixels.
@@ -156,7 +157,7 @@ def _void(train, loss):
 
 def _optimizer(chosen, trained, lr, weight_decay):
     if chosen == "adamw":
-        return torch.optim.AdamW(trained, lr=lr, weight_decay=weight_decay)
+        return torch.optim.AdamW(trained, lr=lr, weight_decay=weight_decay, foreach=True)
     if callable(chosen):
         return chosen(trained)
     raise ValueError(f'optimizer is "adamw" or a function parameters → optimiser, not {chosen!r}')
@@ -221,14 +222,14 @@ def _checked(value, logits, step, processes):
 
 
 @contextmanager
-def _undone_unless_good(model):
+def _undone_unless_good(buffers):
     """If a step stops inside, batch norm's statistics are again those of the step before."""
-    before = [buffer.clone() for buffer in model.buffers()]
+    before = [buffer.clone() for buffer in buffers]
     try:
         yield
     except BaseException:
         with torch.no_grad():
-            for buffer, kept in zip(model.buffers(), before, strict=True):
+            for buffer, kept in zip(buffers, before, strict=True):
                 buffer.copy_(kept)
         raise
 

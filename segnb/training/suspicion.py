@@ -57,9 +57,10 @@ class Watch:
         if images.device.type == "cpu":
             self._look_at_pixels(images)
         self.highest = -1
-        for mask in masks if masks.device.type == "cpu" else ():
-            labels = mask.flatten().long().clamp(max=MANY)
-            counts = torch.bincount(labels[labels >= 0])
+        if masks.device.type != "cpu" or (self.judged and masks.amax() < self.classes):
+            return
+        for mask in masks:
+            counts = _counts(mask)
             present = set(counts.nonzero().flatten().tolist()) - self.ignored
             self.pixels = _sum(self.pixels, counts)
             self.masks += 1
@@ -147,6 +148,14 @@ def lengths(weights) -> list[float]:
     """The norm of each weight: two such lists differ if any weight has moved."""
     wide = {"dtype": torch.float64} if all(weight.device.type != "mps" for weight in weights) else {}
     return [torch.linalg.vector_norm(weight.detach(), **wide).item() for weight in weights]
+
+
+def _counts(mask):
+    """How many pixels have the label 0, 1, ...: integers. Negative labels are left out."""
+    labels = mask.flatten().long()
+    if labels.numel() and (labels.amin() < 0 or labels.amax() > MANY):
+        labels = labels[labels >= 0].clamp(max=MANY)
+    return torch.bincount(labels)
 
 
 def _sum(one, other):
