@@ -32,7 +32,9 @@ def main(out: str, name: str, seed: str | None = None, steps: str = "0") -> None
 
     def recorded(model, *arguments, **options):
         history = fit(model, *arguments, **options)
-        trainings.append({"loss": history.loss, "mean IoU": history.val, "weights": digest(model)})
+        # Not the losses: the same ones, added up in another order, end in other digits, and weights show whether
+        # their gradients were equal.
+        trainings.append({"mean IoU": history.val, "weights": digest(model)})
         return history
 
     segnb.fit = recorded

@@ -2,8 +2,7 @@
 
 A change that changes no number makes a stamp stale, too. Here one seed of the study is run briefly twice,
 with the code of an older commit, whose stamp was fresh, and with that of the working tree. Only if all
-figures are equal, bit for bit, and all losses and weights of every training, do the stored figures get the new
-stamp.
+figures are equal, bit for bit, and all weights of every training, do the stored figures get the new stamp.
 
 Where the way of stamping has changed, and the code of the study has not, nothing is run: the old code, stamped
 as today, has today's stamp.

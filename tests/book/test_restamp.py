@@ -182,9 +182,14 @@ def test_coarse_figures_hide_no_other_training(house):
     refused(house, "trainings 1, weights: ")
 
 
-def test_another_loss_is_named(house):
+def test_another_score_of_a_training_is_named(house):
+    change(house, "[0.5, 0.25], []", "[0.5, 0.25], [(9, 0.75)]", "segnb/__init__.py")
+    refused(house, "trainings 1, mean IoU: ")
+
+
+def test_losses_added_up_in_another_order_change_no_figure(house):
     change(house, "0.25", "0.250001", "segnb/__init__.py")
-    refused(house, "trainings 1, loss 2: 0.25 and 0.250001")
+    assert restamp.restamp(HELD) == house.git("log", "-1", "--format=%h", "HEAD").strip()
 
 
 def test_a_stamp_that_was_stale_proves_nothing(house):
