@@ -16,7 +16,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from book.tools import citation, icons, links, notebooks, page_head, runs, words
+from book.tools import citation, drawings, icons, links, notebooks, page_head, runs, words
 from book.tools.code_lines import in_lines
 from book.tools.cures import cured
 
@@ -113,13 +113,14 @@ def turn_links_back(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def dress(app: Sphinx, page: str, context: dict) -> None:
-    """What every page that somebody wrote has: tags in its head, code in lines, its words explained, a last line."""
+    """What every page that somebody wrote has: tags in its head, code in lines, drawings, words explained, a last line."""
     body = context["body"]
     site = notebooks.project()["site"]
     context["metatags"] += page_head.tags(
         body=body, page=page, title=context["title"], book=app.config.html_title, site=site
     )
-    context["body"] = words.explained(app, page, in_lines(body)) + last_line(page, context)
+    body = drawings.drawn(in_lines(body), page)
+    context["body"] = words.explained(app, page, body) + last_line(page, context)
 
 
 def last_line(page: str, context: dict) -> str:

@@ -118,6 +118,8 @@ def clean(cell: nbformat.NotebookNode) -> None:
         data = output.get("data", {})
         data.pop(WIDGET, None)
         data.pop(MARKUP, None)
+        if "text/html" in data:
+            output.metadata.pop("segnb", None)  # the page shows that, and no drawing in its place
         if "data" in output and not data:
             continue
         kept.append(output)
@@ -217,7 +219,7 @@ def execute(path: Path, store: bool = True) -> str:
     stored_ids = [cell.get("id") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     notebook = notebooks.read(path)
     prepare(notebook, stored_ids)
-    with environment(**strictness(path)):
+    with environment(SEGNB_SVG="1", **strictness(path)):
         seconds, megabytes = run(notebook, path.parent)
     largest = 0.0
     for number, cell in enumerate(notebooks.code_cells(notebook), start=1):

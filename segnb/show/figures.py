@@ -5,6 +5,7 @@ it is made from the content, and for the output's plain text once more without w
 the same on every machine. Every function returns a `Picture`.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from functools import cached_property, partial
@@ -35,7 +36,8 @@ class Picture:
 
     `figure` is the matplotlib figure (already closed, so that no notebook draws it a second time), `alt` the
     alternative text, `said` the sentence for who gets plain text (`alt`, unless that holds measured numbers),
-    `png` the file's bytes (twice the size it is shown at, at most 300 KB), `pixels` the same as an H×W×3 uint8 array.
+    `png` the file's bytes (twice the size it is shown at, at most 300 KB), `pixels` the same as an H×W×3 uint8 array,
+    `svg` the same for a page that has colours of its own (see `vector`). With SEGNB_SVG=1 a notebook keeps that, too.
     """
 
     def __init__(self, figure, alt, said=None):
@@ -58,12 +60,21 @@ class Picture:
 
         return np.asarray(Image.open(io.BytesIO(self.png)).convert("RGB"))
 
+    @property
+    def svg(self) -> str:
+        from . import vector
+
+        style.render(self.figure)  # lays it out, as for the PNG
+        return vector.svg(self.figure)
+
     def _repr_mimebundle_(self, include=None, exclude=None):
         from base64 import b64encode
 
         width = round(self.figure.get_figwidth() * style.SHOWN)
         data = {"image/png": b64encode(self.png).decode(), "text/plain": self.said}
-        return data, {"image/png": {"alt": self.alt, "width": width}}
+        about = {"image/png": {"alt": self.alt, "width": width}}
+        # Not beside the PNG: whoever shows a notebook would take it, and most let the page's colours not in.
+        return data, about | ({"segnb": {"svg": self.svg}} if os.environ.get("SEGNB_SVG") == "1" else {})
 
     def __repr__(self):
         return f"Picture(alt={self.alt!r})"

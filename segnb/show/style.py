@@ -28,6 +28,16 @@ TONES = {
     "rate": ("#14735b", "#4fc9a8"),
     "here": ("#a85200", "#f0a04b"),
 }
+# What charts are drawn with, by day and by night: on the book's dark paper 4.5 : 1 at least, but for the grid.
+INKS = {
+    "ink": (INK, "#e9e7e2"),
+    "soft": (SOFT, "#a9a8a4"),
+    "grid": (GRID, "#363940"),
+    "blue": (COLOURS["blue"], "#7fb8ea"),
+    "orange": (COLOURS["orange"], "#f0a04b"),
+    "green": (COLOURS["green"], "#4fc9a8"),
+    "purple": (COLOURS["purple"], "#dc9acb"),
+}
 DASHES = ["-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 2, 1, 2)), (0, (3, 1))]  # a second sign beside the colour
 SHADES = [BARE, "#8fb8dc", COLOURS["blue"], "#0b3560"]  # from none to all
 MAP = "magma"  # feature maps, probabilities, everything with a low and a high end

@@ -235,7 +235,7 @@ return poor;
 
 FACTS = """
 const visible = [...document.querySelectorAll("article *")].filter((e) => e.checkVisibility());
-const pictures = visible.filter((e) => e.matches(".cell_output img"));
+const pictures = visible.filter((e) => e.matches(".cell_output :is(img, svg.ep-picture)"));
 const size = (text) => {
   const matrix = text.getScreenCTM();
   return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(matrix.a, matrix.b);
@@ -244,7 +244,7 @@ return {
   theme: document.documentElement.dataset.theme,
   first: pictures.length ? pictures[0].getBoundingClientRect().top + scrollY : null,
   filters: [...document.querySelectorAll("article img")].map((image) => getComputedStyle(image).filter),
-  scales: pictures.map((image) => image.getBoundingClientRect().width / image.naturalWidth),
+  scales: pictures.filter((e) => e.matches("img")).map((image) => image.getBoundingClientRect().width / image.naturalWidth),
   words: visible.filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && !e.closest("svg, mjx-container"))
     .map((e) => [parseFloat(getComputedStyle(e).fontSize), e.textContent.trim().slice(0, 40)]).filter(([px]) => px < 11),
   drawn: visible.filter((e) => e.matches("svg text")).map((e) => [size(e), e.textContent]).filter(([px]) => px < 10.95),
@@ -345,18 +345,24 @@ def test_a_lecture_begins_with_a_picture(window, address, browser):
     assert late == {}
 
 
-def test_pictures_lie_on_a_light_card_with_round_corners_in_the_dark(address, browser):
-    visit(browser, f"{address}/chapters/06_unet.html", 1280, "dark")
-    cards = browser.run("""
-      return [...document.querySelectorAll("article .cell_output img:not(:is(.ep-player, .ep-demo) img)")]
-        .map((image) => {
-          const canvas = document.createElement("canvas");
-          canvas.getContext("2d").drawImage(image, 0, 0);
-          return [parseFloat(getComputedStyle(image).borderTopLeftRadius), canvas.getContext("2d").getImageData(0, 0, 1, 1).data[0]];
-        });
-    """)
-    assert len(cards) > 5
-    assert all(radius >= 4 and ground > 240 for radius, ground in cards)
+def test_drawings_are_in_the_ink_of_the_page_by_day_and_by_night(address, browser):
+    inks = {}
+    for theme in ("light", "dark"):
+        visit(browser, f"{address}/chapters/05_fcn.html", 1280, theme)
+        inks[theme] = browser.run("""
+          const all = [...document.querySelectorAll("article svg.ep-picture")].filter((svg) => svg.checkVisibility());
+          return {
+            pictures: all.length,
+            letters: [...new Set(all.flatMap((svg) => [...svg.querySelectorAll("text")]).map((e) => getComputedStyle(e).fill))],
+            page: getComputedStyle(document.querySelector("article p")).color,
+            paper: [...new Set(all.map((svg) => getComputedStyle(svg).backgroundColor))],
+          };
+        """)
+    assert inks["light"]["pictures"] == inks["dark"]["pictures"] > 5
+    for seen in inks.values():
+        assert seen["letters"] == [seen["page"]]
+        assert seen["paper"] == ["rgba(0, 0, 0, 0)"]
+    assert inks["light"]["page"] != inks["dark"]["page"]
 
 
 def test_the_landing_page_s_street(address, browser):

@@ -1,0 +1,75 @@
+"""A picture that keeps an SVG in its notebook is drawn by it on the page, in the page's inks."""
+
+import base64
+import hashlib
+import re
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from book.tools import drawings, notebooks
+from segnb.show import style, vector
+from tests.book.pages import soup
+
+PIXELS = b"the bytes of a picture"
+NAME = hashlib.sha256(PIXELS).hexdigest()
+SVG = (
+    f'<svg viewBox="0 0 2 1"><clipPath id="{vector.OWN}0"/><image href="{vector.PNG}"'
+    f' clip-path="url(#{vector.OWN}0)"/></svg>'
+)
+BODY = f'<p>Before</p><a href="../_images/{NAME}.png"><img alt="A &quot;street&quot; &amp; a sky" src="../_images/{NAME}.png" style="width: 520px;" /></a>'
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The name of a page whose notebook has one picture with a drawing."""
+    output = nbformat.v4.new_output(
+        "display_data",
+        data={"image/png": base64.b64encode(PIXELS).decode(), "text/plain": "A street."},
+        metadata={"image/png": {"alt": "A street"}, "segnb": {"svg": SVG}},
+    )
+    cell = nbformat.v4.new_code_cell("draw()", outputs=[output])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "street.ipynb")
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    return "street"
+
+
+def test_the_drawing_has_the_picture_s_place_words_width_and_png(page):
+    drawn = BeautifulSoup(drawings.drawn(BODY, page), "html.parser")
+    svg = drawn.select_one("a > svg.ep-picture")
+    assert drawn.find("img") is None
+    assert (svg["role"], svg["aria-label"]) == ("img", 'A "street" & a sky')
+    assert svg["style"] == "width: 520px;"
+    assert svg.find("image")["href"] == f"../_images/{NAME}.png"
+
+
+def test_ids_are_the_picture_s_own(page):
+    text = drawings.drawn(BODY, page)
+    (one,) = re.findall(r' id="([^"]+)"', text)
+    assert NAME[:8] in one
+    assert f"url(#{one})" in text
+
+
+def test_other_pictures_and_other_pages_stay(page):
+    other = BODY.replace(NAME, "0" * 64)
+    assert drawings.drawn(other, page) == other
+    assert drawings.drawn(BODY, "nowhere") == BODY
+
+
+def test_every_picture_of_a_notebook_is_drawn_on_its_page(site):
+    for path in notebooks.find("chapter", "deeper", "solution"):
+        page = path.relative_to(notebooks.ROOT).with_suffix("").as_posix()
+        drawn = soup(site, page).select("article div.cell_output svg.ep-picture")
+        kept = drawings.kept(page)
+        assert len(drawn) == len(kept), page
+        left = [image["alt"] for image in soup(site, page).select("article div.cell_output a > img")]
+        assert left == [], page
+
+
+def test_the_style_sheet_has_the_inks_of_both_papers():
+    sheet = (notebooks.ROOT / "book" / "_static" / "course.css").read_text(encoding="utf-8")
+    rules = re.findall(r"svg\.ep-picture \{([^}]*--ep-ink[^}]*)\}", sheet)
+    for rule, colours in zip(rules, zip(*style.INKS.values(), strict=True), strict=True):
+        written = dict(re.findall(r"--ep-(\w+): (#\w+);", rule))
+        assert written == dict(zip(style.INKS, colours, strict=True))
