@@ -50,12 +50,12 @@ PLACES = {
     "colab-3.13": Place("Colab, August 2026", "colab-3.13", "3.13"),
     "colab-3.12": Place("Colab, July 2026", "colab-3.12", "3.12"),
     "oldest": Place("The oldest versions that are allowed", "oldest", "3.11"),
-    # oneDNN and torch choose their code by what the processor can; here they are told that it can less.
+    # oneDNN and torch choose their code by what the processor can; here they are told that it is a laptop's.
     "other-cpu": Place(
         "Colab, July 2026, with another processor's arithmetic",
         "colab-3.12",
         "3.12",
-        {"SEGNB_DTYPE": "float32", "ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+        {"SEGNB_DTYPE": "float32", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
     ),
 }
 
