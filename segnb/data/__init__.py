@@ -6,6 +6,7 @@ from .augment.weight_maps import with_weight_map
 from .files import DataError
 from .findings import Findings, inspect
 from .items import SegmentationData
+from .real.coins import coins
 from .sets import choose, load, names
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "SegmentationData",
     "augment",
     "choose",
+    "coins",
     "crop",
     "elastic",
     "flips",

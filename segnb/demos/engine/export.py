@@ -213,7 +213,9 @@ class _Translator:
 
     def on_slice(self, node, x, axis=0, start=0, end=None, step=1):
         side = node.args[0].meta["val"].shape[axis]
-        if range(side)[start:end:step] == range(side):  # all of it, as older versions of torch write it for a `:`
+        if range(side)[start:end:step] == range(
+            side
+        ):  # all of it, as older versions of torch write it for a `:`
             return x
         if axis % 4 < 2:
             raise NotImplementedError("the engine in the page cuts rows and columns only")
