@@ -160,7 +160,7 @@ def _mean_loss(score, true, present_only):
 class _TwoSoftAreas(torch.autograd.Function):
     """The same for two classes: p_1 = σ(z_1 − z_0), and what pulls one logit up pulls the other one down.
 
-    The gradient above has become p_0·p_1·(v_1 − v_0), in a third of the time.
+    The gradient above has become p_0·p_1·(v_1 − v_0), in half of the time.
     """
 
     @staticmethod
