@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shutil
 
 import nbformat
 import pytest
@@ -31,6 +32,7 @@ def page(tmp_path, monkeypatch):
     )
     cell = nbformat.v4.new_code_cell("draw()", outputs=[output])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "street.ipynb")
+    shutil.copy(notebooks.ROOT / "pyproject.toml", tmp_path)
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     return "street"
 
@@ -60,10 +62,12 @@ def test_other_pictures_and_other_pages_stay(page):
 def test_every_picture_of_a_notebook_is_drawn_on_its_page(site):
     for path in notebooks.find("chapter", "deeper", "solution"):
         page = path.relative_to(notebooks.ROOT).with_suffix("").as_posix()
-        drawn = soup(site, page).select("article div.cell_output svg.ep-picture")
+        drawn = soup(site, f"{page}.html").select("article div.cell_output svg.ep-picture")
         kept = drawings.kept(page)
         assert len(drawn) == len(kept), page
-        left = [image["alt"] for image in soup(site, page).select("article div.cell_output a > img")]
+        left = [
+            image["alt"] for image in soup(site, f"{page}.html").select("article div.cell_output a > img")
+        ]
         assert left == [], page
 
 
