@@ -7,12 +7,13 @@ takes the place of the PNG, which stays what its link leads to and what its wind
 import base64
 import hashlib
 import re
-from html import escape, unescape
 
 from book.tools import notebooks
 from segnb.show.vector import OWN, PNG
 
 IMAGE = re.compile(r'<img alt="([^"]*)" src="([^"]*/([0-9a-f]{64})\.png)"( style="[^"]*")? ?/>')
+
+ID = re.compile(rf'(?<=id="){OWN}|(?<=#){OWN}')
 
 
 def kept(page: str) -> dict[str, str]:
@@ -38,9 +39,8 @@ def drawn(body: str, page: str) -> str:
         alt, address, name, width = image.groups(default="")
         if name not in drawings:
             return image[0]
-        # Two drawings on a page have nothing in common, not even the ids of their parts.
-        svg = drawings[name].replace(OWN, f"{OWN}{name[:8]}-").replace(PNG, address)
-        said = f'<svg class="ep-picture" role="img" aria-label="{escape(unescape(alt))}"{width}'
-        return svg.replace("<svg", said, 1)
+        # Two drawings on a page have nothing in common, not even the ids of their parts; words in them stay.
+        svg = ID.sub(f"{OWN}{name[:8]}-", drawings[name]).replace(f'href="{PNG}"', f'href="{address}"')
+        return svg.replace("<svg", f'<svg class="ep-picture" role="img" aria-label="{alt}"{width}', 1)
 
     return IMAGE.sub(draw, body) if drawings else body

@@ -64,7 +64,7 @@ class Picture:
     def svg(self) -> str:
         from . import vector
 
-        style.render(self.figure)  # lays it out, as for the PNG
+        _ = self.png  # whose drawing has laid the figure out
         return vector.svg(self.figure)
 
     def _repr_mimebundle_(self, include=None, exclude=None):

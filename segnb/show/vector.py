@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from xml.etree import ElementTree
 
 import numpy as np
@@ -124,7 +125,7 @@ def _part(element, names):
         return ""
     inner = "".join(_part(child, names) for child in element)
     if tag in TEXT:
-        inner = _escaped(element.text or "") + inner
+        inner = escape(element.text or "") + inner
     attributes = _attributes(element, tag, names)
     if tag == "g" and not (inner and attributes):
         return inner
@@ -147,7 +148,7 @@ def _attributes(element, tag, names):
             kept[name] = re.sub(r"-?\d+\.\d+", lambda number: _n(float(number[0])), value)
         elif name == "transform" and not value.startswith("rotate(-0 "):
             kept[name] = value
-    return "".join(f' {name}="{_escaped(value)}"' for name, value in kept.items())
+    return "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
 
 
 def _style(text, tag):
@@ -165,7 +166,3 @@ def _style(text, tag):
 
 def _n(number):
     return f"{number:.2f}".rstrip("0").rstrip(".")
-
-
-def _escaped(text):
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -17,7 +17,7 @@ PIXELS = b"the bytes of a picture"
 NAME = hashlib.sha256(PIXELS).hexdigest()
 SVG = (
     f'<svg viewBox="0 0 2 1"><clipPath id="{vector.OWN}0"/><image href="{vector.PNG}"'
-    f' clip-path="url(#{vector.OWN}0)"/></svg>'
+    f' clip-path="url(#{vector.OWN}0)"/><text>hand-{vector.OWN}{vector.PNG}</text></svg>'
 )
 BODY = f'<p>Before</p><a href="../_images/{NAME}.png"><img alt="A &quot;street&quot; &amp; a sky" src="../_images/{NAME}.png" style="width: 520px;" /></a>'
 
@@ -51,6 +51,7 @@ def test_ids_are_the_picture_s_own(page):
     (one,) = re.findall(r' id="([^"]+)"', text)
     assert NAME[:8] in one
     assert f"url(#{one})" in text
+    assert f"<text>hand-{vector.OWN}{vector.PNG}</text>" in text
 
 
 def test_other_pictures_and_other_pages_stay(page):

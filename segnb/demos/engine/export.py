@@ -213,9 +213,8 @@ class _Translator:
 
     def on_slice(self, node, x, axis=0, start=0, end=None, step=1):
         side = node.args[0].meta["val"].shape[axis]
-        if range(side)[start:end:step] == range(
-            side
-        ):  # all of it, as older versions of torch write it for a `:`
+        # All of it: older versions of torch write a slice for every `:`.
+        if range(side)[start:end:step] == range(side):
             return x
         if axis % 4 < 2:
             raise NotImplementedError("the engine in the page cuts rows and columns only")
