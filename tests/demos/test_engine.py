@@ -341,3 +341,17 @@ def test_programs_share_their_weights():
     before = weights.count
     assert program(model, (1, 28, 28), weights) == first
     assert weights.count == before
+
+
+def test_a_slice_that_takes_all_of_an_axis_is_no_step():
+    class Sliced(nn.Conv2d):
+        axis, end = 0, 2**63 - 1  # as torch 2.6 writes a `:`
+
+        def forward(self, x):
+            return torch.ops.aten.slice.Tensor(super().forward(x), self.axis, 0, self.end)
+
+    net = Sliced(1, 2, 3)
+    assert [step["op"] for step in program(net, (1, 8, 8), Weights())["steps"]] == ["conv"]
+    net.axis, net.end = 1, 1
+    with pytest.raises(NotImplementedError, match="rows and columns only"):
+        program(net, (1, 8, 8), Weights())
