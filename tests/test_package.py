@@ -30,6 +30,7 @@ LATE = (
     "pandas",
     "tqdm.auto",
     "tifffile",
+    "threadpoolctl",
 )
 
 # Floors, from the ground up; a module may import from its own floor and from those below.

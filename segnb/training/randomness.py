@@ -1,6 +1,7 @@
 """The generators of random numbers: kept, put back, and left alone."""
 
 import copy
+import functools
 import random
 import types
 from collections.abc import Iterator
@@ -41,16 +42,15 @@ class ItemRandomness:
         if self.generators is None:  # not before: functions cannot be sent to other processes
             self.generators = [*_global(), *map(_access, _generators(self.things, {}))]
         self.before = [get() for get, _, _ in self.generators]
-        self.threads = torch.get_num_threads()
-        torch.set_num_threads(1)
+        self.one_thread = _pools().limit(limits=1, user_api="openmp")
 
     def start(self, step, place) -> None:
         number = np.random.SeedSequence((self.seed % 2**64, step, place)).generate_state(1)
         for _, _, seed in self.generators:
             seed(int(number[0]))
 
-    def __exit__(self, *_):
-        torch.set_num_threads(self.threads)
+    def __exit__(self, *error):
+        self.one_thread.__exit__(*error)
         for (_, put, _), state in zip(self.generators, self.before, strict=True):
             put(state)
 
@@ -74,6 +74,17 @@ def set_random_states(states, device) -> None:
     name, keys, *rest = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
     random.setstate(states["random"])
+
+
+@functools.cache
+def _pools():
+    """The threads that torch computes with.
+
+    torch.set_num_threads would do, but makes torch forget its plans for all convolutions: a fifth of a small step.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager

@@ -54,18 +54,11 @@ class Watch:
     def batch(self, indices, images, masks) -> None:
         """Take images N×C×H×W and masks N×H×W of these items, as the data set has them."""
         self.seen.update(indices)
-        if images.device.type == "cpu":
+        if images.device.type == "cpu" and not self.judged:
             self._look_at_pixels(images)
         self.highest = -1
-        if masks.device.type != "cpu" or (self.judged and masks.amax() < self.classes):
-            return
-        for mask in masks:
-            counts = _counts(mask)
-            present = set(counts.nonzero().flatten().tolist()) - self.ignored
-            self.pixels = _sum(self.pixels, counts)
-            self.masks += 1
-            self.mixed += len(present) > 1
-            self.highest = max({self.highest, *present})
+        if masks.device.type == "cpu":
+            (self._look_for_labels_beyond if self.judged else self._count)(masks)
 
     def answer(self, logits) -> None:
         """Take its logits N×K×H×W. Raises: ValueError, naming K: its masks hold a label above K − 1."""
@@ -106,6 +99,20 @@ class Watch:
         # Pixels that are no numbers make logits that are none, and those are an error.
         if isfinite(low) and isfinite(high) and (low < DARKEST or high > BRIGHTEST):
             self._warn("pixels", f"pixels lie in {low:.4g}..{high:.4g}, not in 0..1: {cure}")
+
+    def _count(self, masks):
+        counts = _counts(masks)
+        self.pixels = _sum(self.pixels, counts.sum(0))
+        for present in (counts > 0).tolist():
+            labels = {label for label, there in enumerate(present) if there} - self.ignored
+            self.masks += 1
+            self.mixed += len(labels) > 1
+            self.highest = max({self.highest, *labels})
+
+    def _look_for_labels_beyond(self, masks):
+        """What is left to do once all masks have gone by."""
+        beyond = masks[masks >= self.classes].unique().tolist()
+        self.highest = max({self.highest, *beyond} - self.ignored)
 
     def _judge_masks(self):
         whole = len(self.seen) == self.count
@@ -150,12 +157,18 @@ def lengths(weights) -> list[float]:
     return [torch.linalg.vector_norm(weight.detach(), **wide).item() for weight in weights]
 
 
-def _counts(mask):
-    """How many pixels have the label 0, 1, ...: integers. Negative labels are left out."""
-    labels = mask.flatten().long()
-    if labels.numel() and (labels.amin() < 0 or labels.amax() > MANY):
-        labels = labels[labels >= 0].clamp(max=MANY)
-    return torch.bincount(labels)
+def _counts(masks):
+    """How many pixels of each mask have the label 0, 1, ...: N×labels integers. Negative labels are left out."""
+    labels = masks.flatten(1).long()
+    if not labels.numel():
+        return torch.zeros(len(masks), 1, dtype=torch.int64)
+    low, high = (number.item() for number in labels.aminmax())
+    if low < 0 or high > MANY + 1:
+        # Counted one place higher, so that what is negative has a place to be left out of.
+        return _counts(labels.clamp(-1, MANY) + 1)[:, 1:]
+    # One row of places for each mask.
+    places = labels + (high + 1) * torch.arange(len(labels)).unsqueeze(1)
+    return torch.bincount(places.flatten(), minlength=(high + 1) * len(labels)).reshape(len(labels), -1)
 
 
 def _sum(one, other):

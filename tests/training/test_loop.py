@@ -1,5 +1,6 @@
 """`fit` against a loop written by hand, and everything that may interrupt it."""
 
+import functools
 import os
 import random
 import signal
@@ -81,6 +82,26 @@ def test_fit_is_the_loop_by_hand(options, optimizer):
     make = sgd if optimizer is sgd else lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=1e-4)
     losses = by_hand(two, data, F.cross_entropy, 11, 2, 0.05, make, **options)
     assert history.loss == losses
+    assert_same(one, two)
+
+
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_a_gradient_goes_back_through_an_enlarging_in_the_layout_of_the_maps(enlarged):
+    """And nothing else changes by it: the loop by hand ends in the same weights."""
+
+    def loss(logits, mask):
+        logits.register_hook(lambda g: layouts.append(g.is_contiguous(memory_format=torch.channels_last)))
+        return F.cross_entropy(logits, mask)
+
+    def net():
+        larger = nn.Upsample(scale_factor=2, mode="bilinear") if enlarged else nn.Identity()
+        return nn.Sequential(*network()[:3], nn.Conv2d(4, 2, 1, stride=2 if enlarged else 1), larger)
+
+    one, two, layouts = net(), net(), []
+    losses = fit(one, pictures(4), loss=loss, **FAST).loss
+    assert layouts == [enlarged] * FAST["steps"]
+    adamw = functools.partial(torch.optim.AdamW, lr=0.05, weight_decay=1e-4)
+    assert losses == by_hand(two, pictures(4), F.cross_entropy, 6, 2, 0.05, adamw)
     assert_same(one, two)
 
 

@@ -17,7 +17,7 @@ from segnb.losses import cross_entropy, dice
 from segnb.models import UNet
 from segnb.run import Run
 from segnb.training import Suspicious, fit, suspicion
-from tests.training.shared import CPU, FAST, network, pictures, weights_of
+from tests.training.shared import CPU, FAST, Recorder, network, pictures, weights_of
 
 IMAGES = torch.stack([image for image, _ in pictures(6)])
 MASKS = torch.stack([mask for _, mask in pictures(6)])
@@ -172,6 +172,31 @@ def test_labels_beyond_the_classes_name_them_before_the_loss_sees_them():
         fitted(MASKS.where(IMAGES[:, 0] > 0.1, -1), loss=lambda x, y: F.cross_entropy(x, y, ignore_index=-1))
         == []
     )
+
+
+def test_a_label_beyond_the_classes_is_named_though_it_comes_late():
+    """Long after all pictures have gone by once, and beside void, which is none."""
+
+    class Late(Recorder):
+        def __getitem__(self, index):
+            image, mask = super().__getitem__(index)
+            return image, mask.where(image[0] > 0.2, 255 if len(self.asked) < 20 else 3)
+
+    options = {"loss": cross_entropy, **FAST}
+    assert told(lambda: fit(net(2), Late(pictures(6)), **options | {"steps": 9}))[1] == []
+    with pytest.raises(ValueError, match=r"0\.\.1, and a mask the label 3"):
+        fit(net(2), Late(pictures(6)), **options | {"steps": 12})
+
+
+def test_labels_of_a_batch_are_counted_mask_by_mask():
+    labels = torch.tensor([[[0, 0], [2, 1]], [[1, 255], [1, 1]], [[-1, -7], [70_000, 90_000]]])
+    counts = suspicion._counts(labels)
+    assert counts.shape == (3, suspicion.MANY + 1)
+    assert counts[:, :3].tolist() == [[2, 1, 1], [0, 3, 0], [0, 0, 0]]
+    assert counts[1, 255] == 1
+    assert counts[2].nonzero().tolist() == [[suspicion.MANY]]
+    assert suspicion._counts(labels[:2].byte()).sum(1).tolist() == [4, 4]
+    assert suspicion._counts(labels[:, :0]).sum() == 0
 
 
 def test_class_255_is_not_void_too():
