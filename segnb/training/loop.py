@@ -122,7 +122,7 @@ def fit(
                 with _undone_unless_good(buffers):
                     with run.autocast():
                         logits = logits_of(network(image))
-                    _come_back_channels_last(logits)
+                    _enlarged_back_quickly(logits)
                     # Half precision is for the convolutions: a loss adds up many pixels.
                     logits = logits.float()
                     watch.answer(logits)
@@ -197,13 +197,16 @@ def _check_settings(train, val, steps, batch_size, warmup, val_every, workers, p
         raise ValueError(f"val_every={val_every} needs a validation set: fit(model, train, val, ...)")
 
 
-def _come_back_channels_last(logits):
-    """Let the gradient of enlarged logits have their layout: the way back is then twice as fast, and the same to the bit.
+def _enlarged_back_quickly(logits):
+    """Let the way back through the enlarging of logits go in channels last: in less than half the time, to the same bit.
 
-    A loss hands it over class by class. Where a convolution made the logits, torch sees to it.
+    A loss hands its gradient over class by class, and so the convolution before has always got it.
     """
-    if "Upsample" in type(logits.grad_fn).__name__:
-        logits.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
+    enlarging = logits.grad_fn
+    if "Upsample" in type(enlarging).__name__:
+        last = {"memory_format": torch.channels_last}
+        enlarging.register_prehook(lambda gradients: tuple(one.contiguous(**last) for one in gradients))
+        enlarging.register_hook(lambda gradients, _: tuple(one.contiguous() for one in gradients))
 
 
 def _rate(step, steps, lr, warmup):
