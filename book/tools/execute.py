@@ -119,7 +119,11 @@ def clean(cell: nbformat.NotebookNode) -> None:
         data.pop(WIDGET, None)
         data.pop(MARKUP, None)
         if "text/html" in data:
-            output.metadata.pop("segnb", None)  # the page shows that, and no drawing in its place
+            output.metadata.get("segnb", {}).pop(
+                "svg", None
+            )  # the page shows that, and no drawing in its place
+            if not output.metadata.get("segnb", True):
+                del output.metadata["segnb"]
         if "data" in output and not data:
             continue
         kept.append(output)

@@ -65,12 +65,28 @@ class Blueprint(Picture):
         axes.axis("off")
         words = "\n".join(("you are here:", *here))
         middle = (tall + above / 2) / (tall + above)
-        figure.text(2.2 / wide, middle, words, va="center", fontsize=style.FONT, family="DejaVu Sans")
-        return Picture(figure, f"{maps.alt.removesuffix('.')}; marked in a small drawing of the network.")
+        font = {"fontsize": style.FONT, "family": "DejaVu Sans", "color": style.INK}
+        figure.text(2.2 / wide, middle, words, va="center", **font)
+        return Marked(figure, maps)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data, about = super()._repr_mimebundle_()
         return {"text/html": self.html, **data}, about
+
+
+class Marked(Picture):
+    """Maps below a small drawing of the network they are from."""
+
+    def __init__(self, figure, maps):
+        super().__init__(figure, f"{maps.alt.removesuffix('.')}; marked in a small drawing of the network.")
+        self.maps = maps
+
+    @property
+    def svg(self) -> str:
+        from . import vector
+
+        _ = self.png, self.maps.png  # whose drawing has laid the figures out
+        return vector.svg(self.figure, below=self.maps.figure)
 
 
 def blueprint(model, size, *, stages=None, here=None, alt=None) -> Blueprint:

@@ -5,7 +5,6 @@ it is made from the content, and for the output's plain text once more without w
 the same on every machine. Every function returns a `Picture`.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from functools import cached_property, partial
@@ -13,7 +12,7 @@ from itertools import cycle
 
 import numpy as np
 
-from . import style
+from . import style, vector
 from .pixels import (
     array,
     class_map,
@@ -62,8 +61,6 @@ class Picture:
 
     @property
     def svg(self) -> str:
-        from . import vector
-
         _ = self.png  # whose drawing has laid the figure out
         return vector.svg(self.figure)
 
@@ -74,7 +71,7 @@ class Picture:
         data = {"image/png": b64encode(self.png).decode(), "text/plain": self.said}
         about = {"image/png": {"alt": self.alt, "width": width}}
         # Not beside the PNG: whoever shows a notebook would take it, and most let the page's colours not in.
-        return data, about | ({"segnb": {"svg": self.svg}} if os.environ.get("SEGNB_SVG") == "1" else {})
+        return data, about | ({"segnb": {"svg": self.svg}} if vector.wanted() else {})
 
     def __repr__(self):
         return f"Picture(alt={self.alt!r})"

@@ -8,11 +8,12 @@ class Live:
     """HTML for a cell's output: on the site, on Colab and in JupyterLab it runs by itself.
 
     `alt` says what it shows, also as plain text. `still`: the bytes of a PNG of it, for what is made of a notebook on
-    paper, and `width`, that picture's on the page.
+    paper, and `width`, that picture's on the page. `frames`: the SVGs of its pictures, which a notebook keeps for a page
+    with colours of its own.
     """
 
-    def __init__(self, html, alt, still, width):
-        self.html, self.alt, self.still, self.width = html, alt, still, width
+    def __init__(self, html, alt, still, width, frames=None):
+        self.html, self.alt, self.still, self.width, self.frames = html, alt, still, width, frames
 
     def _repr_html_(self):
         return self.html
@@ -22,7 +23,8 @@ class Live:
 
         png = b64encode(self.still).decode()
         data = {"text/html": self.html, "image/png": png, "text/plain": f"{self.alt} {WHERE}"}
-        return data, {"image/png": {"alt": self.alt, "width": self.width}}
+        kept = {"segnb": {"frames": self.frames}} if self.frames else {}
+        return data, {"image/png": {"alt": self.alt, "width": self.width}} | kept
 
     def __repr__(self):
         return f"<{self.alt}>"

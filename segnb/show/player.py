@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import style
+from . import style, vector
 from .figures import Picture, draw
 from .live import Live, identifier
 
@@ -35,23 +35,35 @@ _PAGE = """<div id="{id}" class="ep-player" role="group" aria-label="{label}" st
   for (const root of document.querySelectorAll('[id="{id}"]')) {{
     if (root.classList.contains("ep-alive")) continue;
     root.classList.add("ep-alive");
-    const frames = [...root.querySelectorAll(".ep-sheet img")], last = frames.length - 1;
+    const frames = [...root.querySelectorAll(".ep-sheet :is(img, svg)")], last = frames.length - 1;
     const captions = [...root.querySelectorAll(".ep-sheet figcaption")].map((words) => words.textContent);
     const add = (parent, tag, attributes) => parent.appendChild(Object.assign(document.createElement(tag), attributes));
     const stage = document.createElement("div");
     stage.className = "ep-stage";
     root.querySelector(".ep-sheet").before(stage);
-    const image = stage.appendChild(frames[0].cloneNode()), bar = add(stage, "div", {{ className: "ep-bar" }});
+    let image = stage.appendChild(document.createElement("i"));
+    const bar = add(stage, "div", {{ className: "ep-bar" }});
     const button = add(bar, "button", {{ type: "button" }});
     const slider = add(bar, "input", {{ type: "range", min: 0, max: last, step: 1, value: 0 }});
     const caption = add(stage, "output", {{}}), name = root.getAttribute("aria-label");
     slider.setAttribute("aria-label", name + ": picture");
+    // A drawing refers to its own parts, and those of a hidden one are not drawn: the copy's have names of their own.
+    const copy = function (frame) {{
+      const twin = frame.cloneNode(true), named = [...twin.querySelectorAll("[id]")];
+      for (const part of [twin, ...twin.querySelectorAll("*")])
+        for (const {{ name, value }} of [...part.attributes])
+          if (named.some((one) => value === "#" + one.id || value === "url(#" + one.id + ")")) part.setAttribute(name, value.replace("#", "#shown-"));
+      for (const part of named) part.id = "shown-" + part.id;
+      return twin;
+    }};
     let timer = null;
     const at = () => Number(slider.value);
     const show = function (i) {{
       slider.value = i;
-      slider.setAttribute("aria-valuetext", frames[at()].alt);
-      image.src = frames[at()].src; image.alt = frames[at()].alt;
+      const frame = frames[at()];
+      slider.setAttribute("aria-valuetext", frame.alt || frame.getAttribute("aria-label"));
+      if (frame.src && image.src) {{ image.src = frame.src; image.alt = frame.alt; }}
+      else image.replaceWith(image = copy(frame));
       caption.textContent = captions[at()];
     }};
     // While the pictures run, nobody reads out each of them; where they stop is said.
@@ -143,7 +155,15 @@ def player(frames, alts, *, captions=None, fps=1.0, name=None, data=None, label=
         pause=round(1000 / fps),
     )
     words = f"{label}: {'; '.join(alt.rstrip('.') for alt in alts)}."
-    return Live(page, words, _still(cells[0], width), width)
+    return Live(page, words, _still(cells[0], width), width, _drawings(frames))
+
+
+def _drawings(frames):
+    """Charts of one size as SVG, where a notebook keeps that."""
+    charts = all(isinstance(frame, Picture) for frame in frames)
+    if vector.wanted() and charts and len({frame.pixels.shape for frame in frames}) == 1:
+        return [frame.svg for frame in frames]
+    return None
 
 
 def _still(cell, width):

@@ -37,6 +37,8 @@ INKS = {
     "orange": (COLOURS["orange"], "#f0a04b"),
     "green": (COLOURS["green"], "#4fc9a8"),
     "purple": (COLOURS["purple"], "#dc9acb"),
+    "copy": TONES["copy"],
+    "rate": TONES["rate"],
 }
 DASHES = ["-", (0, (5, 2)), (0, (1, 1.3)), (0, (6, 2, 1, 2)), (0, (3, 1))]  # a second sign beside the colour
 SHADES = [BARE, "#8fb8dc", COLOURS["blue"], "#0b3560"]  # from none to all

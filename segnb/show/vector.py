@@ -6,6 +6,7 @@ of the PNG to fall back on.
 """
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,22 +33,41 @@ LETTERS = (
 INK = {day: f"var(--ep-{name},{day})" for name, (day, _) in style.INKS.items()}
 
 
-def svg(figure) -> str:
+def wanted() -> bool:
+    """Whether a notebook is to keep the drawings of its pictures, for a page with colours of its own."""
+    return os.environ.get("SEGNB_SVG") == "1"
+
+
+def svg(figure, below=None) -> str:
     """A figure, whose layout is done, as one SVG element, as wide as its place allows.
 
     A line or a letter in one of the course's inks changes with the page. So does an area without an outline of
     another colour; one that has it, such as a bar in the colour of a class or a legend's swatch, stays as it is.
+
+    `below`: another figure, of the same width, whose picture is the lower part of this one: it is drawn as well.
     """
+    names = _Names()
+    width, height, windows, parts = _drawn(figure, names)
+    if below:
+        # Laid into the other, its pixels are mixed with their neighbours once more.
+        names = _Names(len(names))
+        _, lower, windows, inner = _drawn(below, names, rim=1.5)
+        top = height - lower
+        inner = _windows(windows, width, lower, names, top) + inner
+        parts += f'<g transform="translate(0 {_n(top)})">{inner}</g>'
+    else:
+        parts = _windows(windows, width, height, names) + parts
+    return f'<svg viewBox="0 0 {_n(width)} {_n(height)}" stroke-linejoin="round">{parts}</svg>'
+
+
+def _drawn(figure, names, rim=0.5):
+    """(width, height, windows, lines and letters and areas) of a figure. rim: pixels that a window leaves out around."""
     stream = io.StringIO()
-    with _laid_bare(figure) as windows, _settings():
+    with _laid_bare(figure, rim) as windows, _settings():
         figure.savefig(stream, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(stream.getvalue())
-    size = [float(number) for number in root.get("viewBox").split()[2:]]
-    names = _Names()
-    parts = (_windows(windows, *size, names) if windows else "") + "".join(
-        _part(child, names) for child in root
-    )
-    return f'<svg viewBox="0 0 {_n(size[0])} {_n(size[1])}" stroke-linejoin="round">{parts}</svg>'
+    width, height = (float(number) for number in root.get("viewBox").split()[2:])
+    return width, height, windows, "".join(_part(child, names) for child in root)
 
 
 def _settings():
@@ -58,22 +78,26 @@ def _settings():
 
 
 class _Names(dict):
-    """matplotlib's ids → short ones."""
+    """matplotlib's ids → short ones, numbered from `first`."""
+
+    def __init__(self, first=0):
+        super().__init__()
+        self.first = first
 
     def __missing__(self, old):
-        self[old] = f"{OWN}{len(self)}"
+        self[old] = f"{OWN}{self.first + len(self)}"
         return self[old]
 
 
 @contextmanager
-def _laid_bare(figure) -> Iterator[list[list[float]]]:
+def _laid_bare(figure, rim) -> Iterator[list[list[float]]]:
     """Without its paper, and without what lies in axes with a picture: → those, as [x0, y0, x1, y1] in 0..1."""
     pictures = [axes for axes in figure.findobj(_is_axes) if axes.images and axes.get_visible()]
     hidden = [artist for axes in pictures for artist in _inside(axes)]
     hidden += [holder.patch for holder in (figure, *figure.findobj(_has_paper))]
     shown = [artist.get_visible() for artist in hidden]
     layout = figure.get_layout_engine()
-    rim = 0.5 / style.DPI / figure.get_size_inches()  # there a picture's edge is mixed with paper
+    rim = rim / style.DPI / figure.get_size_inches()  # there a picture's edge is mixed with paper
     try:
         for artist in hidden:
             artist.set_visible(False)
@@ -107,14 +131,18 @@ def _inside(axes):
     return [*axes.images, *axes.lines, *axes.patches, *axes.collections, *axes.texts]
 
 
-def _windows(windows, width, height, names):
-    """The PNG, as large as the drawing and to be seen through these windows alone."""
+def _windows(windows, width, height, names, top=0):
+    """The PNG, to be seen through these windows alone; as large as the drawing, which begins so far from its top."""
+    if not windows:
+        return ""
     holes = "".join(
         f'<rect x="{_n(x0 * width)}" y="{_n((1 - y1) * height)}" '
         f'width="{_n((x1 - x0) * width)}" height="{_n((y1 - y0) * height)}"/>'
         for x0, y0, x1, y1 in windows
     )
-    seen = f'href="{PNG}" width="{_n(width)}" height="{_n(height)}" clip-path="url(#{names["windows"]})"'
+    above = f'y="{_n(-top)}" ' if top else ""
+    place = f'{above}width="{_n(width)}" height="{_n(height + top)}"'
+    seen = f'href="{PNG}" {place} clip-path="url(#{names["windows"]})"'
     return f'<clipPath id="{names["windows"]}">{holes}</clipPath><image {seen}/>'
 
 

@@ -46,6 +46,32 @@ def test_the_drawing_has_the_picture_s_place_words_width_and_png(page):
     assert svg.find("image")["href"] == f"../_images/{NAME}.png"
 
 
+def test_a_player_s_frames_are_drawn_in_their_places(page):
+    addresses = [f"data:image/webp;base64,{i}aA+/=" for i in range(3)]
+    frame = '<figure style="margin:0"><img src="{}" alt="Stage &quot;{}&quot;" width="520" style="max-width:100%">\n<figcaption>x</figcaption></figure>'
+    html = "\n".join(frame.format(address, i) for i, address in enumerate(addresses))
+    svgs = [SVG.replace("street", "x").replace("0 0 2 1", f"0 0 2 {i + 1}") for i in range(3)]
+    path = notebooks.ROOT / "street.ipynb"
+    notebook = nbformat.read(path, 4)
+    output = nbformat.v4.new_output(
+        "execute_result", data={"text/html": html, "image/png": "aA=="}, metadata={"segnb": {"frames": svgs}}
+    )
+    notebook.cells.append(nbformat.v4.new_code_cell("play()", outputs=[output]))
+    nbformat.write(notebook, path)
+    drawn = BeautifulSoup(
+        drawings.drawn(BODY + html + frame.format("data:image/png;base64,b", 9), page), "html.parser"
+    )
+    seen = drawn.select("figure > svg.ep-picture")
+    assert [one["viewbox"] for one in seen] == ["0 0 2 1", "0 0 2 2", "0 0 2 3"]
+    assert [one["aria-label"] for one in seen] == [f'Stage "{i}"' for i in range(3)]
+    assert [one.find("image")["href"] for one in seen] == addresses
+    assert {one["style"] for one in seen} == {"width: 520px"}
+    ids = [part["id"] for part in drawn.select("[id]")]
+    assert len(set(ids)) == len(ids) == 4
+    assert len(drawn.select("figure > img")) == 1  # of another notebook
+    assert len(drawn.select("a > svg.ep-picture")) == 1
+
+
 def test_ids_are_the_picture_s_own(page):
     text = drawings.drawn(BODY, page)
     (one,) = re.findall(r' id="([^"]+)"', text)

@@ -1,9 +1,12 @@
 """The drawing of a network: true sizes, a mark for everything that happens, and readable wherever it is shown."""
 
+import math
 import re
 from functools import cache
 from itertools import combinations
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 from bs4 import BeautifulSoup
@@ -12,7 +15,7 @@ from torch.nn import functional as F
 
 import segnb
 from segnb import show
-from segnb.show import ink, marks, plan
+from segnb.show import ink, marks, plan, style
 
 UNet, SegNet, FCN, DeepLabV3 = (
     getattr(segnb.models, name) for name in ("UNet", "SegNet", "FCN", "DeepLabV3")
@@ -298,12 +301,44 @@ def test_without_styles_and_drawings_the_png_is_left(browser):
     assert browser.run(shown) == 0
 
 
+def test_by_night_only_the_maps_keep_their_own_colours():
+    """Drawing, words and titles are in the page's inks; the maps are windows on the PNG where they lie in it."""
+    maps = show.compare({"encoder.0": torch.rand(8, 8), "above": torch.rand(8, 8)})
+    picture = drawn("U-Net, padded").over(maps, here="encoder.0")
+    svg = ElementTree.fromstring(picture.svg)
+    inks = re.findall(r"(?:fill|stroke):([^;\"]+)", picture.svg)
+    assert all(ink == "none" or ink.startswith("var(") for ink in inks)
+    assert any("--ep-copy" in ink for ink in inks)
+    (image,), (moved,) = svg.iter("image"), [part for part in svg.iter("g") if part.get("transform")]
+    width, height = (float(number) for number in svg.get("viewBox").split()[2:])
+    assert (float(image.get("width")), float(image.get("height"))) == (width, height)
+    down = float(re.search(r"translate\(0 ([\d.]+)\)", moved.get("transform"))[1])
+    assert float(image.get("y")) == -down < 0
+    # All along its edge a window shows map, not paper.
+    pixels = np.asarray(picture.pixels).astype(int)
+    scale = pixels.shape[1] / width
+    (cut,) = (cut for cut in svg.iter("clipPath") if f"url(#{cut.get('id')})" == image.get("clip-path"))
+    assert len(cut) == 2
+    for hole in cut:
+        x, y, wide, high = (float(hole.get(name)) * scale for name in ("x", "y", "width", "height"))
+        top = y + down * scale
+        seen = pixels[math.ceil(top) : int(top + high), math.ceil(x) : int(x + wide)]
+        paper = [int(style.PAPER[i : i + 2], 16) for i in (1, 3, 5)]
+        edge = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
+        assert np.abs(edge - paper).max(-1).min() > 8
+    ids = re.findall(r' id="([^"]+)"', picture.svg)
+    assert len(set(ids)) == len(ids)
+
+
 def test_a_small_drawing_above_feature_maps_marks_their_stage():
     maps = show.compare({"encoder.0": torch.rand(8, 8)})
     picture = drawn("U-Net, padded").over(maps, here="encoder.0")
     assert picture.alt == maps.alt.removesuffix(".") + "; marked in a small drawing of the network."
     assert "you are here:\nencoder.0" in [text.get_text() for text in picture.figure.texts]
     assert picture.figure.get_figwidth() == maps.figure.get_figwidth()
+    svg = ElementTree.fromstring(picture.svg)
+    words = [part.text for part in svg.iter("text")]
+    assert {"you are here:", "encoder.0"} <= set(words)
     unmarked = drawn("U-Net, padded").over(maps, here=())
     orange, less = ((one.pixels == (0xA8, 0x52, 0x00)).all(-1).sum() for one in (picture, unmarked))
     assert orange > less > 0

@@ -91,6 +91,53 @@ def test_it_plays_and_pauses_by_keys_and_is_silent_meanwhile(browser):
     assert button.size["height"] >= 24
 
 
+def charts():
+    lines = ({"loss": (range(3), [i, 1, 2])} for i in (0, 1, 2))
+    return [show.curves(one, alt="A line", xlabel="step", ylabel="loss") for one in lines]
+
+
+def test_a_notebook_keeps_the_drawings_of_charts_when_asked(monkeypatch):
+    def kept(frames):
+        return show.player(frames, ["a", "b", "c"])._repr_mimebundle_()[1].get("segnb")
+
+    monkeypatch.delenv("SEGNB_SVG", raising=False)
+    assert kept(charts()) is None
+    monkeypatch.setenv("SEGNB_SVG", "1")
+    assert kept(charts()) == {"frames": [chart.svg for chart in charts()]}
+    # Only pixels; or paper of one size around them, which a drawing would not have.
+    assert kept(frames()) is None
+    assert kept([*charts()[:2], show.compare([torch.rand(4, 9)])]) is None
+
+
+def test_drawings_in_the_place_of_pictures_are_played_too(browser):
+    """Each refers to a part of its own, which must be there while the contact sheet is hidden."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    def drawing(image):
+        number = next(numbers)
+        hole = f'<clipPath id="hole-{number}"><rect width="{number + 1}" height="9"/></clipPath>'
+        inside = f'<rect width="9" height="9" fill="red" clip-path="url(#hole-{number})"/>'
+        return f'<svg viewBox="0 0 9 9" width="90" height="90" role="img" aria-label="{image[1]}">{hole}{inside}</svg>'
+
+    numbers = iter(range(3))
+    html = re.sub(r'<img [^>]*alt="([^"]*)"[^>]*>', drawing, show.player(frames(), ["a", "b", "c"]).html)
+    driver = browser.open(html)
+    look = """
+      const shown = document.querySelector(".ep-stage svg"), part = shown.querySelector("[clip-path]");
+      const hole = document.querySelector(part.getAttribute("clip-path").slice(4, -1));
+      return [shown.getAttribute("aria-label"), hole.checkVisibility === undefined || shown.contains(hole),
+              document.querySelectorAll(".ep-stage svg").length, hole.firstChild.getAttribute("width"),
+              new Set([...document.querySelectorAll("[id]")].map((one) => one.id)).size === document.querySelectorAll("[id]").length];
+    """
+    slider = driver.find_element(By.TAG_NAME, "input")
+    for number, label in enumerate("abc"):
+        assert browser.run(look) == [label, True, 1, str(number + 1), True]
+        assert slider.get_attribute("aria-valuetext") == label
+        slider.send_keys(Keys.ARROW_RIGHT)
+    assert browser.complaints() == []
+
+
 def test_every_player_has_a_name_of_its_own():
     captions = ["coarse", "middle", "fine"]
     names = [
