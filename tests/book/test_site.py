@@ -517,8 +517,8 @@ def test_a_player_is_printed_as_its_pictures(address, browser):
       const seen = (element) => element.checkVisibility();
       const player = document.querySelector(".ep-player"), frames = [...player.querySelectorAll(".ep-sheet figure")];
       return { stage: seen(player.querySelector(".ep-stage")), frames: frames.filter(seen).length, count: Number(player.querySelector("input").max) + 1,
-               different: new Set(frames.map((frame) => frame.querySelector("img").src)).size,
-               alts: frames.every((frame) => frame.querySelector("img").alt), captions: frames.every((frame) => frame.textContent),
+               different: new Set(frames.map((frame) => frame.querySelector("image").getAttribute("href"))).size,
+               alts: frames.every((frame) => frame.querySelector("svg").getAttribute("aria-label")), captions: frames.every((frame) => frame.textContent),
                place: player.querySelector("input").value };
     """
     screen = browser.run(look)
