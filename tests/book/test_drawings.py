@@ -4,10 +4,13 @@ import base64
 import hashlib
 import re
 import shutil
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 
 from book.tools import drawings, notebooks
 from segnb.show import style, vector
@@ -95,6 +98,37 @@ def test_every_picture_of_a_notebook_is_drawn_on_its_page(site):
             image["alt"] for image in soup(site, f"{page}.html").select("article div.cell_output a > img")
         ]
         assert left == [], page
+
+
+def ends(text):
+    """Where a word of a drawing begins and ends, along the line it is written on, in the PNG's letters."""
+    style = text.get("style", "")
+    font = FontProperties(family="DejaVu Sans", size=float(re.search(r"font-size:([\d.]+)", style)[1]))
+    font.set_weight("bold" if "bold" in style else "normal")
+    width, _, _ = TextToPath().get_text_width_height_descent("".join(text.itertext()), font, ismath=False)
+    upright = "rotate(-90" in text.get("transform", "")
+    anchor = re.search(r"text-anchor:(\w+)", style)
+    before = {"start": 0, "middle": 0.5, "end": 1}[anchor[1] if anchor else "start"] * width
+    place = float(text.get("y" if upright else "x"))
+    return (place + before - width, place + before) if upright else (place - before, place - before + width)
+
+
+def test_no_word_leaves_its_picture():
+    """Such as the last word of a legend in more columns than there is room for."""
+    seen = 0
+    for path in notebooks.find("chapter", "deeper", "solution"):
+        page = path.relative_to(notebooks.ROOT).with_suffix("").as_posix()
+        for svg in (*drawings.kept(page).values(), *drawings.kept_frames(page).values()):
+            root = ElementTree.fromstring(svg)
+            size = [float(side) for side in root.get("viewBox").split()[2:]]
+            for text in root.iter("text"):
+                turned = text.get("transform", "")
+                if text.get("x") is None or ("rotate" in turned and "rotate(-90" not in turned):
+                    continue
+                first, last = ends(text)
+                assert -1 < first < last < size["rotate(-90" in turned] + 1, (page, "".join(text.itertext()))
+                seen += 1
+    assert seen > 1000
 
 
 def test_the_style_sheet_has_the_inks_of_both_papers():
