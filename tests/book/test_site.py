@@ -511,6 +511,19 @@ def test_paper_is_light_and_answers_are_open(address, browser):
     assert afterwards == "dark"
 
 
+def test_on_a_phone_the_ways_to_the_neighbours_are_as_wide_as_the_page(address, browser):
+    visit(browser, f"{address}/chapters/08_deeplabv3.html", 360, "light")
+    seen = browser.run("""
+      const box = (e) => e.getBoundingClientRect();
+      const parts = [...document.querySelectorAll(".prev-next-area *")];
+      return { left: Math.min(...parts.map((e) => box(e).left)), right: Math.max(...parts.map((e) => box(e).right)),
+               tall: parts.filter((e) => e.matches("p.prev-next-title")).map((e) => box(e).height / parseFloat(getComputedStyle(e).lineHeight)) };
+    """)
+    assert 0 <= seen["left"] < seen["right"] <= 360
+    assert len(seen["tall"]) == 2
+    assert max(seen["tall"]) < 4.5  # lines
+
+
 def test_a_player_is_printed_as_its_pictures(address, browser):
     visit(browser, f"{address}/chapters/06_unet.html", 1280, "light")
     look = """
