@@ -13,54 +13,43 @@ from book.tools import notebooks
 from segnb.show.vector import OWN, PNG
 
 IMAGE = re.compile(r'<img alt="([^"]*)" src="([^"]*/([0-9a-f]{64})\.png)"( style="[^"]*")? ?/>')
-
 FRAME = re.compile(r'<img src="(data:image/\w+;base64,[^"]+)" alt="([^"]*)" width="(\d+)" style="[^"]*">')
 ID = re.compile(rf'(?<=id="){OWN}|(?<=#){OWN}')
 
 
 def kept(page: str) -> dict[str, str]:
-    """SHA-256 of a picture's PNG, which is its file's name on the site → its SVG: for the notebook shown on `page`."""
-    return {
-        hashlib.sha256(base64.b64decode(output.data["image/png"])).hexdigest(): output.metadata.segnb.svg
-        for output in _outputs(page, "svg")
-    }
+    """The drawings of the notebook shown on `page`, by what they take the place of.
 
-
-def kept_frames(page: str) -> dict[str, str]:
-    """A frame's picture, a data URL → its SVG: for the players of the notebook shown on `page`."""
-    return {
-        frame[1]: svg
-        for output in _outputs(page, "frames")
-        for frame, svg in zip(
-            FRAME.finditer(output.data["text/html"]), output.metadata.segnb.frames, strict=True
-        )
-    }
-
-
-def _outputs(page, kept):
-    """Outputs of the notebook shown on `page` that keep drawings of this kind."""
+    Of a picture that is the SHA-256 of its PNG, which is its file's name on the site; of a player's frame its data URL.
+    """
     path = notebooks.ROOT / f"{page}.ipynb"
     cells = notebooks.code_cells(notebooks.read(path)) if path.exists() else ()
-    outputs = (output for cell in cells for output in cell.outputs)
-    return [output for output in outputs if kept in output.get("metadata", {}).get("segnb", {})]
+    drawings = {}
+    for output in (output for cell in cells for output in cell.outputs):
+        own = output.get("metadata", {}).get("segnb", {})
+        if "svg" in own:
+            drawings[hashlib.sha256(base64.b64decode(output.data["image/png"])).hexdigest()] = own.svg
+        if "frames" in own:
+            frames = (frame[1] for frame in FRAME.finditer(output.data["text/html"]))
+            drawings |= zip(frames, own.frames, strict=True)
+    return drawings
 
 
 def drawn(body: str, page: str) -> str:
     """The page with its pictures drawn in its own colours."""
-    pictures, frames = kept(page), kept_frames(page)
+    drawings = kept(page)
 
     def draw_picture(image: re.Match) -> str:
         alt, address, name, style = image.groups(default="")
-        return _drawing(pictures[name], name, address, alt, style) if name in pictures else image[0]
+        return _drawing(drawings[name], name, address, alt, style) if name in drawings else image[0]
 
     def draw_frame(image: re.Match) -> str:
         address, alt, width = image.groups()
         name = hashlib.sha256(address.encode()).hexdigest()
         style = f' style="width: {width}px"'
-        return _drawing(frames[address], name, address, alt, style) if address in frames else image[0]
+        return _drawing(drawings[address], name, address, alt, style) if address in drawings else image[0]
 
-    body = IMAGE.sub(draw_picture, body) if pictures else body
-    return FRAME.sub(draw_frame, body) if frames else body
+    return FRAME.sub(draw_frame, IMAGE.sub(draw_picture, body)) if drawings else body
 
 
 def _drawing(svg, name, address, alt, style):

@@ -119,11 +119,11 @@ def clean(cell: nbformat.NotebookNode) -> None:
         data.pop(WIDGET, None)
         data.pop(MARKUP, None)
         if "text/html" in data:
-            output.metadata.get("segnb", {}).pop(
-                "svg", None
-            )  # the page shows that, and no drawing in its place
-            if not output.metadata.get("segnb", True):
-                del output.metadata["segnb"]
+            # The page shows the HTML, and no drawing in its place.
+            own = output.metadata.get("segnb", {})
+            own.pop("svg", None)
+            if not own:
+                output.metadata.pop("segnb", None)
         if "data" in output and not data:
             continue
         kept.append(output)

@@ -93,7 +93,7 @@ def test_every_picture_of_a_notebook_is_drawn_on_its_page(site):
     for path in notebooks.find("chapter", "deeper", "solution"):
         page = path.relative_to(notebooks.ROOT).with_suffix("").as_posix()
         drawn = soup(site, f"{page}.html").select("article div.cell_output svg.ep-picture")
-        assert len(drawn) == len(drawings.kept(page)) + len(drawings.kept_frames(page)), page
+        assert len(drawn) == len(drawings.kept(page)), page
         left = [
             image["alt"] for image in soup(site, f"{page}.html").select("article div.cell_output a > img")
         ]
@@ -118,7 +118,7 @@ def test_no_word_leaves_its_picture():
     seen = 0
     for path in notebooks.find("chapter", "deeper", "solution"):
         page = path.relative_to(notebooks.ROOT).with_suffix("").as_posix()
-        for svg in (*drawings.kept(page).values(), *drawings.kept_frames(page).values()):
+        for svg in drawings.kept(page).values():
             root = ElementTree.fromstring(svg)
             size = [float(side) for side in root.get("viewBox").split()[2:]]
             for text in root.iter("text"):
